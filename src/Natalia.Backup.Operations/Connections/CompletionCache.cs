@@ -78,7 +78,8 @@ internal sealed class CompletionCache
         lock (_gate)
         {
             foreach (ApplianceNetwork network in appliance.Networks)
-                if (_networks.Count < Limit && network.Name.Length > 0) _networks[network.Name] = $"of {appliance.Name}";
+                if (_networks.Count < Limit && network.Name.Length > 0)
+                    _networks[network.Name] = $"of {appliance.Name}";
         }
     }
 

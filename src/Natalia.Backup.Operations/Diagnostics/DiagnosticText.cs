@@ -11,8 +11,8 @@ internal static class DiagnosticText
     {
         var text = new StringBuilder();
         Line($"Natalia.Backup diagnostic, {diagnostic.CollectedUtc.ToString("u", CultureInfo.InvariantCulture)}");
-        Line("Known forms of secrets, accounts and the home folder were taken out. Names of VMs, hosts, shares, buckets and "
-            + "folders are in it: read it before you send it.");
+        Line("Known forms of secrets, accounts and the home folder were taken out. Names of VMs, hosts, shares, "
+            + "buckets and folders are in it: read it before you send it.");
         foreach (IGrouping<string, DiagnosticFact> area in diagnostic.Facts.GroupBy(f => f.Area))
         {
             Head(area.Key);

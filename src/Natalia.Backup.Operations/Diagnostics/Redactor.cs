@@ -18,6 +18,7 @@ internal sealed class Redactor
 
     private static readonly (Regex What, string With)[] s_secrets =
     [
+        (New(@"(?<=<([\w]+:)?(password|passwd|passphrase|pwd|secret|token)>)[^<]+(?=</)"), "<secret>"),
         (New(@"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\z)", RegexOptions.Singleline),
             "<private key>"),
         // A password may hold everything but a blank, the sign behind it as well.
@@ -25,7 +26,6 @@ internal sealed class Redactor
         (New(@"(?<=[?&](sig|signature|token|key|password|secret|x-amz-[a-z-]+)=)[^&\s""']+"), "<secret>"),
         (New(@"\b(?<scheme>Bearer|Basic|PVEAPIToken|PVEAuthCookie|CSRFPreventionToken)(?<sign>[=: ]+)[^\s;,""']+"),
             "${scheme}${sign}<secret>"),
-        (New(@"(?<=<([\w]+:)?(password|passwd|passphrase|pwd|secret|token)>)[^<]*"), "<secret>"),
         (New(@"(?<name>--(password|pass|passphrase|pwd|secret|token)(=|\s+))(""[^""]*""?|'[^']*'?|\S+)"),
             "${name}<secret>"),
         // Unquoted, a secret goes to the end of its line: phrases are secrets, too.
@@ -34,8 +34,8 @@ internal sealed class Redactor
             + @"(""(\\.|[^""\\])*""?|'[^']*'?|(?!<)[^\r\n]+)"), "${name}<secret>"),
         (New(@"\b(AKIA|ASIA)[A-Z0-9]{16}\b", RegexOptions.None, ignoresCase: false), "<access key>"),
         // Forty characters of Base64, with capitals, small letters and digits: the secret of an access key.
-        (New(@"(?<![\w/+.-])(?=[a-z0-9/+]*[A-Z])(?=[A-Z0-9/+]*[a-z])(?=[A-Za-z/+]*[0-9])[A-Za-z0-9/+]{40}(?![\w/+=.-])",
-            RegexOptions.None, ignoresCase: false), "<secret>"),
+        (New(@"(?<![\w/+.-])(?=[a-z0-9/+]*[A-Z])(?=[A-Z0-9/+]*[a-z])(?=[A-Za-z/+]*[0-9])[A-Za-z0-9/+]{40}"
+            + @"(?![\w/+=.-])", RegexOptions.None, ignoresCase: false), "<secret>"),
         (New(@"(?<![\w/.])[\w.+-]+@[\w-]+(\.[\w-]+)*(![\w.-]+)?([=:][^\s'"",;]+)?"), "<account>"),
     ];
 

@@ -14,8 +14,9 @@ namespace Natalia.Backup.Commands;
 /// PowerShell, of the system and of the libraries, the connections of the session, and the last errors of this module
 /// with what lies behind them. No server is asked and no repository is read, so that it works when nothing else
 /// does.</para>
-/// <para>Nothing is sent anywhere. -Path writes a text file that you can read and send yourself. Known forms of secrets, accounts, the
-/// user's name and the home folder are taken out; names of VMs, hosts, shares, buckets and folders are not.</para>
+/// <para>Nothing is sent anywhere. -Path writes a text file that you can read and send yourself. Known forms of
+/// secrets, accounts, the user's name and the home folder are taken out; names of VMs, hosts, shares, buckets and
+/// folders are not.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaDiagnostic</code>
