@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Disks.Vhdx;
 using Natalia.Backup.Testing;
@@ -35,6 +37,8 @@ public sealed class VhdxRealTests : IDisposable
     [InlineData("subformat=dynamic")]
     [InlineData("subformat=dynamic,block_size=1M")]
     [InlineData("subformat=dynamic,block_size=32M,block_state_zero=off")]
+    [InlineData("subformat=dynamic,block_size=64M")]
+    [InlineData("subformat=dynamic,block_size=256M")]
     [InlineData("subformat=fixed")]
     public async Task What_qemu_writes_we_read(string options)
     {
@@ -45,6 +49,8 @@ public sealed class VhdxRealTests : IDisposable
 
         using VhdxDiskSource source = await OpenAsync("disk.vhdx");
 
+        if (Regex.Match(options, "block_size=([0-9]+)M") is { Success: true } block)
+            Assert.Equal(long.Parse(block.Groups[1].Value, CultureInfo.InvariantCulture) * MiB, source.BlockBytes);
         Assert.True(disk.Matches(await source.ReadAllAsync()));
         Assert.True(disk.Matches(await source.ReadAllocatedAsync()));
     }

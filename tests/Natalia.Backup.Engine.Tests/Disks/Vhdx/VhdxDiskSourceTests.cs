@@ -45,6 +45,20 @@ public sealed class VhdxDiskSourceTests : IDisposable
                 await source.AllocatedAsync());
     }
 
+    [Theory]
+    [InlineData(512 * MiB)]
+    [InlineData(MiB / 2)]
+    [InlineData(3 * MiB)]
+    public async Task Blocks_of_other_sizes_than_1_to_256_MiB_in_powers_of_two_are_refused(int block)
+    {
+        byte[] image = new VhdxBuilder(4 * MiB) { BlockBytes = block }.Build();
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => OpenAsync(image));
+
+        Assert.Equal(ErrorIds.DiskImageInvalid, e.ErrorId);
+        Assert.Contains($"blocks are said to have {block} bytes", e.Message, StringComparison.Ordinal);
+    }
+
     /// <summary>More blocks than one block of a sector bitmap tells of, so entries stand between.</summary>
     [Fact]
     public async Task Blocks_behind_the_first_chunk_are_found()
