@@ -33,6 +33,9 @@ public abstract class DiskServer : IDisposable
         {
             // Without this, Windows lets two programs listen at one place.
             if (Path.DirectorySeparatorChar == '\\') _listener.ExclusiveAddressUse = true;
+            // All addresses are those of IPv4, too.
+            if (place is IPEndPoint { Address: IPAddress address } && address.Equals(IPAddress.IPv6Any))
+                _listener.DualMode = true;
             _listener.Bind(place);
             _listener.Listen(128);
             EndPoint = _listener.LocalEndPoint as IPEndPoint ?? options.EndPoint;
