@@ -118,7 +118,7 @@ internal readonly record struct RepairWords(string Planned, string Done)
 
     internal static RepairWords FateProtected => "It is protected and stays." + Rest;
 
-    internal static RepairWords FateInUse => "A restore reads it, so that it stays." + Rest;
+    internal static RepairWords FateInUse => "It is being read, so that it stays." + Rest;
 
     internal static RepairWords FateLocked(DateTime untilUtc) =>
         $"It is locked until {untilUtc:yyyy-MM-dd HH:mm:ss} UTC and stays until then.{Rest}";

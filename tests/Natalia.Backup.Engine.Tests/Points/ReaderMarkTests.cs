@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Repair;
@@ -75,6 +76,59 @@ public sealed class ReaderMarkTests : IDisposable
         other.Dispose();
         server.Dispose();
     }
+
+    /// <summary>Also where giving up is asked for: what is left of the point is being read.</summary>
+    [Fact]
+    public async Task A_repair_does_not_give_up_a_lost_point_that_is_marked()
+    {
+        (Repository server, Repository other, RestorePoint old, ReaderMark mark) = await MarkAsync();
+        await LoseAsync();
+
+        RepairReport report = await RepairAsync(other);
+        RepairFinding lost = Assert.Single(report.Findings, f => f.RestorePointId == old.RestorePointId);
+        Assert.Equal((RepairFindingKind.PointLost, RepairAction.Recorded), (lost.Kind, lost.Action));
+        Assert.Contains("It is being read", lost.Detail, StringComparison.Ordinal);
+        Assert.Equal((2, 0), ((await PointsAsync(other)).Count, report.RemovedPoints));
+        Assert.True(mark.IsHeld);
+
+        await mark.DisposeAsync();
+        Assert.Equal(1, (await RepairAsync(other)).RemovedPoints);
+        Assert.DoesNotContain(await PointsAsync(other), p => p.RestorePointId == old.RestorePointId);
+        other.Dispose();
+        server.Dispose();
+    }
+
+    /// <summary>A removed point whose grace is long over is needed by nobody, unless somebody has said that it
+    /// is.</summary>
+    [Fact]
+    public async Task A_repair_leaves_the_manifest_of_a_removed_and_lost_point_that_is_marked()
+    {
+        (Repository server, Repository other, RestorePoint old, ReaderMark mark) = await MarkAsync();
+        await mark.DisposeAsync();
+        OpenPoint opened = await server.OpenPointAsync(old, default);
+        await other.RemoveRestorePointAsync(old, "a test", default);
+        await LoseAsync();
+        _clock.Advance(TimeSpan.FromDays(4));
+        mark = await opened.MarkAsync(default);
+
+        await RepairAsync(other);
+        Assert.Equal(2, await CountManifestsAsync());
+        await mark.DisposeAsync();
+        await RepairAsync(other);
+        Assert.Equal(1, await CountManifestsAsync());
+        other.Dispose();
+        server.Dispose();
+    }
+
+    /// <summary>Takes away what the older point alone needs.</summary>
+    private async Task LoseAsync() => await _fixture.Store.DeleteAsync((await _fixture.Store.ListAllAsync("appliances/",
+        default)).First(o => o.Name.Contains("/data/")).Name, default);
+
+    private static Task<RepairReport> RepairAsync(Repository repository) =>
+        repository.RepairAsync(new RepairOptions { RemoveLost = true }, (_, e) => throw e, null, default);
+
+    private async Task<int> CountManifestsAsync() =>
+        (await _fixture.Store.ListAllAsync(Layout.Manifests(Appliance.ApplianceId), default)).Count;
 
     [Fact]
     public async Task The_space_of_a_removed_point_is_not_given_back_while_it_is_marked()
