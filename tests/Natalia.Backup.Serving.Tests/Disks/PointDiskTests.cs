@@ -105,6 +105,18 @@ public sealed class PointDiskTests
     }
 
     [Fact]
+    public async Task Nothing_is_written_to_a_point()
+    {
+        using ServedPoint served = await ServedPoint.MakeAsync(RepositoryFixture.Disk(1 << 20, 4));
+        using PointDisk disk = await served.ServeAsync();
+        Assert.True(disk.IsReadOnly);
+        Func<Task>[] deeds = [() => disk.WriteAsync(0, new byte[512], default).AsTask(),
+            () => disk.WriteZeroesAsync(0, 512, default).AsTask()];
+        foreach (Func<Task> deed in deeds)
+            Assert.Equal(ErrorIds.ServedDiskReadOnly, (await Assert.ThrowsAsync<NataliaException>(deed)).ErrorId);
+    }
+
+    [Fact]
     public async Task A_damaged_block_is_an_error_and_the_others_are_read()
     {
         byte[] bytes = new byte[4 << 20];

@@ -92,6 +92,34 @@ public sealed class IscsiHostileTests : IDisposable
     }
 
     [Theory]
+    // WRITE(10), WRITE SAME(10), UNMAP, COMPARE AND WRITE.
+    [InlineData((byte)0x2A, 512)]
+    [InlineData((byte)0x41, 512)]
+    [InlineData((byte)0x42, 24)]
+    [InlineData((byte)0x89, 1024)]
+    public async Task What_would_change_a_disk_that_is_read_only_is_refused_and_reads_go_on(byte opcode, int length)
+    {
+        using var target = new IscsiTarget(new ListenOptions(), Name, "00112233445566778899aabbccddeeff",
+            new MemoryDisk(new byte[1 << 20]));
+        target.Start();
+        using NetworkStream stream = await Peer.ConnectAsync(target.EndPoint);
+        stream.Write(Login());
+        Assert.Equal(0x23, Answer(stream)[0]);
+        byte[] cdb = opcode switch
+        {
+            0x89 => [opcode, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0],
+            _ => [opcode, 0, 0, 0, 0, 0, 0, 0, (byte)(opcode == 0x42 ? length : 1), 0],
+        };
+        stream.Write(Command(1, 0xA1, (uint)length, cdb, new byte[length]));
+        byte[] answer = Answer(stream);
+        // A check condition: data protect, write protected.
+        Assert.Equal((0x21, 2), (answer[0], answer[3]));
+        Assert.Equal((7, 0x27), (answer[48 + 2 + 2], answer[48 + 2 + 12]));
+        stream.Write(Command(2, 0xC1, 512, [0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0]));
+        Assert.Equal([0x25, 0x81], Answer(stream)[..2]);
+    }
+
+    [Theory]
     [InlineData(223, 0)]
     [InlineData(224, 0x0200)]
     public async Task An_initiator_whose_name_is_too_long_is_refused(int length, int status)
