@@ -1,5 +1,7 @@
 using Natalia.Backup.Cmdlets.Tests.RestoreTests;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Testing;
 
@@ -43,6 +45,40 @@ public sealed class HyperVApplianceTests : IDisposable
             _room.Hypervisor);
         Assert.Equal([("bench", CheckOutcome.Passed), ("bench", CheckOutcome.Failed)],
             NetworkChecks("-Hypervisor hv").Select(c => (c.Hypervisor, c.Result)));
+    }
+
+    [Fact]
+    public void A_replication_is_set_listed_and_ended_by_its_cmdlets()
+    {
+        _room.Host.ReplicaServers.Add("hv2");
+        Assert.Empty(_room.Run("Get-NataliaReplication").Output);
+        Assert.Empty(_room.Run("Set-NataliaReplication natalia-01 -TargetVMHost hv2 -WhatIf").Output);
+        Assert.Null(_room.Machine.ReplicaHost);
+        Assert.Equal([ErrorIds.ReplicationPreconditionFailed],
+            _room.Session.Run("Set-NataliaReplication natalia-01 -TargetVMHost hv3").ErrorIds);
+
+        var set = (ReplicationState)_room.Run("Set-NataliaReplication natalia-01 -TargetVMHost hv2").Output.Single()
+            .BaseObject;
+        Assert.Equal(("natalia-01", "hv1", "hv2", 5, CheckOutcome.Passed),
+            (set.ApplianceName, set.SourceVMHost, set.TargetVMHost, set.IntervalMinutes, set.Health));
+        Assert.Equal(("hv2", 300), (_room.Machine.ReplicaHost, _room.Machine.ReplicationInterval));
+        _room.Run("Get-NataliaAppliance -Name natalia-01 | Set-NataliaReplication -TargetVMHost hv2 "
+            + "-IntervalMinutes 15");
+        Assert.Equal(900, _room.Machine.ReplicationInterval);
+
+        var listed = (ReplicationState)_room.Run("Get-NataliaReplication natalia-01").Output.Single().BaseObject;
+        Assert.Equal((set.ReplicationId, 15), (listed.ReplicationId, listed.IntervalMinutes));
+        // Hyper-V removes no copy: only who says that it stays may end it.
+        Assert.Equal([ErrorIds.ReplicationPreconditionFailed],
+            _room.Session.Run("Get-NataliaReplication | Remove-NataliaReplication -Confirm:$false").ErrorIds);
+        Assert.Empty(_room.Run("Get-NataliaReplication | Remove-NataliaReplication -KeepReplica -WhatIf").Output);
+        Assert.Equal("hv2", _room.Machine.ReplicaHost);
+        Assert.Empty(_room.Run("Get-NataliaReplication | Remove-NataliaReplication -KeepReplica -Confirm:$false")
+            .Output);
+        Assert.Null(_room.Machine.ReplicaHost);
+        Assert.Empty(_room.Run("Get-NataliaReplication natalia-01").Output);
+        Assert.Equal([ErrorIds.ReplicationNotFound], _room.Session.Run(
+            "Remove-NataliaReplication $args[0] -KeepReplica -Confirm:$false", set.ReplicationId).ErrorIds);
     }
 
     private List<CheckResult> NetworkChecks(string more = "") =>
