@@ -23,12 +23,7 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
         string? applianceId = null;
         IReadOnlyList<HyperVHost> hosts = await site.HostsAsync(cancellationToken).ConfigureAwait(false);
         foreach (HyperVHost host in hosts)
-        {
-            NataliaException? trouble = await TryAsync(() => MachineReader.ListAsync(host, cancellationToken))
-                .ConfigureAwait(false);
-            Add("VMHost", host.Name, trouble is null ? CheckOutcome.Passed : CheckOutcome.Failed, "answers",
-                trouble is null ? "answers" : "does not answer", trouble?.Message, trouble?.ErrorId);
-        }
+            checks.AddRange(await HostChecks.ReadAsync(host, cancellationToken).ConfigureAwait(false));
         if (appliance is not null)
         {
             Machine machine = await site.RequireAsync(appliance.NativeId, appliance.Name, cancellationToken)

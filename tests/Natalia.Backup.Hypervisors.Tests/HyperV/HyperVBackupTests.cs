@@ -92,14 +92,20 @@ public sealed class HyperVBackupTests : IDisposable
         Assert.Equal((Consistency.Crash, (string?)null), (point.Consistency, point.Reason));
     }
 
-    [Fact]
-    public async Task A_tracking_that_says_nothing_changed_is_not_believed_when_the_content_is_another()
+    /// <summary>Of 8 MiB the first and the last MiB are looked at, and 16 pieces of 64 KiB.</summary>
+    [Theory]
+    [InlineData(1 << 20, 4096)]
+    [InlineData(8 << 20, (8 << 20) - 3)]
+    [InlineData(8 << 20, 5 * ((8 << 20) / 17) / 65536 * 65536 + 100)]
+    public async Task A_tracking_that_says_nothing_changed_is_not_believed_when_the_content_is_another(int size,
+        int offset)
     {
+        _host.Replace(_host.DataDisk, HyperVFixture.Bytes(size, 6));
         using Repository repository = await _repository.CreateAsync();
         await RunAsync(repository);
         Assert.Equal(BackupType.Incremental, (await RunAsync(repository)).Type);
         foreach (SimDisk disk in _host.Machine.Disks.Values) disk.IsTrackingBlind = true;
-        _host.Write(_host.DataDisk, 4096, [1, 2, 3]);
+        _host.Write(_host.DataDisk, offset, [1, 2, 3]);
         RestorePoint point = await RunAsync(repository);
         Assert.Equal(BackupType.Full, point.Type);
         Assert.Contains("its change tracking is faulty", point.Reason, StringComparison.Ordinal);
@@ -111,6 +117,7 @@ public sealed class HyperVBackupTests : IDisposable
     [InlineData("reference", "is gone")]
     [InlineData("applied", "set back to a checkpoint")]
     [InlineData("disk", "another disk")]
+    [InlineData("size", "was resized from 1048576 to 2097152 bytes")]
     [InlineData("refused", "could not tell")]
     [InlineData("nothing", "covers nothing")]
     [InlineData("unclean", "the host did not go down cleanly")]
@@ -132,6 +139,12 @@ public sealed class HyperVBackupTests : IDisposable
                 break;
             case "disk":
                 _host.Replace(_host.DataDisk, HyperVFixture.Bytes(1 << 20, 9));
+                break;
+            case "size":
+                SimDisk old = _host.Machine.Disks[0];
+                byte[] grown = [.. old.Content(), .. HyperVFixture.Bytes(1 << 20, 9)];
+                _host.Host.Detach(_host.Machine, 0);
+                _host.Host.NewDisk(_host.Machine, 0, grown, old.VirtualDiskId);
                 break;
             case "unclean":
                 _host.Host.BootUtc = _host.Host.BootUtc.AddDays(20);

@@ -52,7 +52,7 @@ public sealed class HyperVMonoTests
         string other = Hash(host.Content(machine, 1));
         Assert.Equal(
         [
-            "vm natalia-01 scsi0:0=1048576,scsi0:1=299520 LAN (VLAN 12)", "checks 16 of 16",
+            "vm natalia-01 scsi0:0=1048576,scsi0:1=299520 LAN (VLAN 12)", "checks 21 of 21",
             "replication hv1 hv2 5 1", "replications 0", "guest at 192.168.200.7:22",
             $"disk scsi0:0 {before}", $"disk scsi0:1 {other}", "changed everything",
             "attachments configuration.vmcx=1000,guest-state.vmgs=2000",

@@ -15,6 +15,21 @@ internal static class SimContract
     internal static bool Is(string className, string other) =>
         className == other || s_classes.GetProperty(className).GetProperty("base").GetString() == other;
 
+    /// <summary>
+    /// The keys of the class of the DMTF that a class comes from, in their order; null where the class has a single
+    /// one of its own.
+    /// </summary>
+    internal static IReadOnlyList<string>? KeysOf(string className) =>
+        (s_classes.GetProperty(className).TryGetProperty("base", out JsonElement from) ? from.GetString() : null) switch
+        {
+            "CIM_ComputerSystem" => ["CreationClassName", "Name"],
+            "CIM_Service" or "CIM_VirtualSystemManagementService" or "CIM_VirtualSystemSnapshotService" =>
+                ["SystemCreationClassName", "SystemName", "CreationClassName", "Name"],
+            "CIM_LogicalDevice" or "CIM_EthernetPort" =>
+                ["SystemCreationClassName", "SystemName", "CreationClassName", "DeviceID"],
+            _ => null,
+        };
+
     /// <summary>The type of a property as CIM writes it; null when there is no such property.</summary>
     internal static string? TypeOf(string className, string property) =>
         s_classes.GetProperty(className).GetProperty("props").TryGetProperty(property, out JsonElement type)

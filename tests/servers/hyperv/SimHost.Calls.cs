@@ -10,7 +10,7 @@ internal sealed partial class SimHost
 
     internal CimRow? Get(CimPath path)
     {
-        Require(path.ClassName);
+        RequireKeys(path, "What is got");
         return Rows(path.ClassName).FirstOrDefault(r => r.Path!.Equals(path));
     }
 
@@ -35,7 +35,7 @@ internal sealed partial class SimHost
 
     internal IReadOnlyList<CimRow> Associators(CimPath from, string? association, string? resultClass)
     {
-        Require(from.ClassName);
+        RequireKeys(from, "What is associated");
         if (association is not null) Require(association);
         if (resultClass is not null && !resultClass.StartsWith("CIM_", StringComparison.Ordinal)) Require(resultClass);
         CimRow start = Rows(from.ClassName).FirstOrDefault(r => r.Path!.Equals(from))
@@ -63,7 +63,7 @@ internal sealed partial class SimHost
 
     internal CimAnswer Invoke(CimPath target, string method, CimArguments arguments)
     {
-        Require(target.ClassName);
+        RequireKeys(target, $"The target of {method}");
         if (Rows(target.ClassName).All(r => !r.Path!.Equals(target)))
             throw new CimFaultException(CimFault.NotFound, "Not found");
         Dictionary<string, object?> values = Check(target.ClassName, method, arguments);
@@ -246,7 +246,7 @@ internal sealed partial class SimHost
 
     private SimMachine? MachineOf(CimRow row)
     {
-        string id = row.Path!.Keys[0].Value.ToString()!;
+        string id = row.Path!["InstanceID"] ?? row.Path["Name"] ?? "";
         return Machines.Find(m => id.Contains(m.Id)) ?? Machines.Find(m => m.Snapshots.Exists(s => id.Contains(s.Id)));
     }
 
@@ -273,7 +273,8 @@ internal sealed partial class SimHost
                 : argument.Kind.ToString().ToLowerInvariant() + (argument.IsArray ? "[]" : "");
             if (!type.EndsWith(given, StringComparison.OrdinalIgnoreCase))
                 throw Violation($"{method}.{name} is a {type}, not a {given}.");
-            if (argument.Value is CimPath { Keys.Count: 0 }) throw Violation($"{method}.{name} has no keys.");
+            CimPath[] paths = argument.Value as CimPath[] ?? [.. new[] { argument.Value }.OfType<CimPath>()];
+            foreach (CimPath path in paths) RequireKeys(path, $"{method}.{name}");
             values[name] = argument.Value;
         }
         foreach ((string name, string direction, _) in known)
@@ -294,6 +295,13 @@ internal sealed partial class SimHost
                 ?? throw Violation($"{row.ClassName} has no {property}.");
             if (value is not null && SimContract.TypeOf(value.GetType(), false) != type)
                 throw Violation($"{row.ClassName}.{property} is a {type}, not a {value.GetType()}.");
+            if (value is not (string or string[])) continue;
+            foreach (string one in row.Texts(property))
+            {
+                if (CimPath.TryParse(one, Namespace) is { Keys.Count: > 0 } path
+                    && SimContract.HasClass(path.ClassName))
+                    RequireKeys(path, $"{row.ClassName}.{property}");
+            }
         }
         return row;
     }
@@ -302,6 +310,19 @@ internal sealed partial class SimHost
     {
         Violations.Add(what);
         return new CimFaultException(CimFault.Provider, what);
+    }
+
+    /// <summary>A path has every key of its class, by its name, and no other one; their order is free.</summary>
+    private void RequireKeys(CimPath path, string what)
+    {
+        Require(path.ClassName);
+        string given = Names(path);
+        if (Rows(path.ClassName).FirstOrDefault()?.Path is CimPath right && given != Names(right))
+            throw Violation($"{what} names a {path.ClassName} by '{given}'; its keys are '{Names(right)}'.");
+        if (path.Keys.Count == 0) throw Violation($"{what} names no {path.ClassName}: it has no keys.");
+
+        static string Names(CimPath one) => string.Join(", ",
+            one.Keys.Select(k => k.Key.ToUpperInvariant()).Order(StringComparer.Ordinal));
     }
 
     private void Require(string className)

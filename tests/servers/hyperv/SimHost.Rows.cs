@@ -13,7 +13,7 @@ internal sealed partial class SimHost
     /// <summary>All objects of a class.</summary>
     private IEnumerable<CimRow> Rows(string className) => className switch
     {
-        "Msvm_ComputerSystem" => Machines.Select(SystemRow).Prepend(Row(className, "Name", name,
+        "Msvm_ComputerSystem" => ListsNothing ? [] : Machines.Select(SystemRow).Prepend(Row(className, "Name", name,
             ("Caption", "Hosting Computer System"), ("ElementName", name))),
         "Msvm_VirtualSystemSettingData" => Machines.SelectMany(m => m.Snapshots
             .Select(s => SnapshotRow(m, s)).Prepend(SettingsRow(m))),
@@ -43,12 +43,13 @@ internal sealed partial class SimHost
         "Win32_LogicalDisk" => [Row(className, "DeviceID", "D:", ("FreeSpace", FreeSpace))],
         "Msvm_VirtualSystemManagementServiceSettingData" => [Row(className, "InstanceID", "Microsoft:Service",
             ("DefaultVirtualHardDiskPath", @"D:\Disks"), ("DefaultExternalDataRoot", @"D:\VMs"))],
-        _ when s_services.Contains(className) => [Row(className, "Name", className)],
+        _ when s_services.Contains(className) => [Row(className, "Name", className, ("SystemName", name),
+            ("Started", ServiceStarts.TryGetValue(className, out bool? isStarted) ? isStarted : true))],
         "Msvm_EthernetPortAllocationSettingData" => ExternalSwitches.Select(s => Row(className, "InstanceID",
             $@"Microsoft:{s}\Port", ("HostResource", new[] { CardRow(s, true).Path!.ToText(name) })))
             .Concat(ExternalSwitches.Union(InternalSwitches).Select(s => Row(className, "InstanceID",
                 $@"Microsoft:{s}\Host", ("HostResource",
-                    new[] { CimPath.Of(Namespace, "Msvm_ComputerSystem", "Name", name).ToText(name) }))))
+                    new[] { Row("Msvm_ComputerSystem", "Name", name).Path!.ToText(name) }))))
             .Concat(ActiveComponents(className)),
         "Msvm_ExternalEthernetPort" => ExternalSwitches.Union(LostCards).Select(s => CardRow(s, true))
             .Append(CardRow("free", false)),
@@ -100,8 +101,8 @@ internal sealed partial class SimHost
     private CimRow SwitchRow(KeyValuePair<string, string> s) => Row("Msvm_VirtualEthernetSwitch", "Name", s.Key,
         ("ElementName", s.Value), ("CreationClassName", "Msvm_VirtualEthernetSwitch"));
 
-    private static CimRow CardRow(string id, bool isBound) => Row("Msvm_ExternalEthernetPort", "DeviceID", id,
-        ("ElementName", "Intel " + id), ("IsBound", isBound));
+    private CimRow CardRow(string id, bool isBound) => Row("Msvm_ExternalEthernetPort", "DeviceID", id,
+        ("SystemName", name), ("ElementName", "Intel " + id), ("IsBound", isBound));
 
     private static CimRow JobRow(SimJob j) => Row("Msvm_ConcreteJob", "InstanceID", j.Id, ("JobState", j.State),
         ("PercentComplete", (ushort)(j.State == 7 ? 100 : 50)), ("Cancellable", true),
@@ -180,11 +181,11 @@ internal sealed partial class SimHost
 
     private static IEnumerable<CimRow> Devices(SimMachine m)
     {
-        yield return Row("Msvm_VssComponent", "InstanceID", $@"{m.Id}\Vss",
+        yield return Row("Msvm_VssComponent", "DeviceID", $@"{m.Id}\Vss", ("SystemName", m.Id),
             ("OperationalStatus", new[] { m.VssStatus }));
-        yield return Row("Msvm_HeartbeatComponent", "InstanceID", $@"{m.Id}\Heartbeat",
+        yield return Row("Msvm_HeartbeatComponent", "DeviceID", $@"{m.Id}\Heartbeat", ("SystemName", m.Id),
             ("OperationalStatus", new[] { (ushort)(m.IsGuestUp ? 2 : 12) }));
-        yield return Row("Msvm_KvpExchangeComponent", "InstanceID", $@"{m.Id}\Kvp",
+        yield return Row("Msvm_KvpExchangeComponent", "DeviceID", $@"{m.Id}\Kvp", ("SystemName", m.Id),
             ("GuestIntrinsicExchangeItems", !m.IsGuestUp ? Array.Empty<string>() :
             [
                 Item("OSName", m.OSName), Item("NetworkAddressIPv4", m.Address ?? ""),
@@ -216,6 +217,15 @@ internal sealed partial class SimHost
             "MSFT_NetNat" or "MSFT_NetIPInterface" => "root/StandardCimv2",
             _ => Namespace,
         };
-        return new CimRow(className, CimPath.Of(place, className, key, id), all);
+        IReadOnlyList<string> keys = SimContract.KeysOf(className) ?? [key];
+        foreach (string more in keys.Where(k => !all.ContainsKey(k)))
+            all[more] = more switch
+            {
+                "CreationClassName" => className,
+                "SystemCreationClassName" => "Msvm_ComputerSystem",
+                _ => throw new InvalidOperationException($"{className} lacks its key {more}."),
+            };
+        return new CimRow(className, new CimPath(place, className,
+            [.. keys.Select(k => new KeyValuePair<string, object>(k, all[k]!))]), all);
     }
 }

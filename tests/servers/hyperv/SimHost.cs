@@ -61,6 +61,12 @@ internal sealed partial class SimHost(string name, string root, TimeProvider clo
     /// <summary>The switches for whose interface the host is a router.</summary>
     internal HashSet<string> Routed { get; } = [];
 
+    /// <summary>Whether the user is shown no VM, nor the host itself.</summary>
+    internal bool ListsNothing { get; set; }
+
+    /// <summary>The services, by class, that are not started (false), or do not say so (null).</summary>
+    internal Dictionary<string, bool?> ServiceStarts { get; } = new(StringComparer.Ordinal);
+
     /// <summary>Whether a VM is told nothing before it runs.</summary>
     internal bool TellsRunningOnly { get; set; }
 
@@ -101,12 +107,15 @@ internal sealed partial class SimHost(string name, string root, TimeProvider clo
         return id;
     }
 
-    internal SimDisk NewDisk(SimMachine machine, int place, byte[] bytes)
+    internal SimDisk NewDisk(SimMachine machine, int place, byte[] bytes, Guid? virtualDiskId = null)
     {
         lock (_gate)
         {
             string file = $"disk{place}-{Guid.NewGuid().ToString("N")[..6]}.vhdx";
-            var disk = new SimDisk($@"D:\VMs\{machine.Name}\{file}", bytes);
+            var disk = new SimDisk($@"D:\VMs\{machine.Name}\{file}", bytes)
+            {
+                VirtualDiskId = virtualDiskId ?? Guid.NewGuid(),
+            };
             machine.Disks[place] = disk;
             disk.Store(disk.Top, ToLocal);
             return disk;
