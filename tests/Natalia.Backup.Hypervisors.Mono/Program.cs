@@ -8,7 +8,7 @@ using Natalia.Backup.Hypervisors.Mono;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
-// Usage: hyperv PORT FOLDER, or: hosts user secret [pin,pin...] [authority file] [action].
+// Usage: hyperv PORT FOLDER, or: schedules FOLDER, or: hosts user secret [pin,pin...] [authority file] [action].
 // Writes what it saw, one line each; a NataliaException becomes its id and message.
 Console.WriteLine($"# Mono {Environment.Version}, "
     + $"{typeof(ProxmoxHypervisor).Assembly.GetCustomAttribute<TargetFrameworkAttribute>()!.FrameworkName}, "
@@ -18,6 +18,11 @@ try
     if (args[0] == "hyperv")
     {
         await HyperVRun.RunAsync(int.Parse(args[1]), args[2]);
+        return 0;
+    }
+    if (args[0] == "schedules")
+    {
+        await ScheduleRun.RunAsync(args[1]);
         return 0;
     }
     using var secret = new SecureString();

@@ -313,12 +313,7 @@ public sealed class TaskSchedulerTests : IDisposable
         Assert.Single(_service.Stopped);
     }
 
-    private static ScheduleDefinition Windows { get; } = Sample.Schedule with
-    {
-        ProfilePath = @"C:\ProgramData\natalia.json",
-        Program = @"C:\Program Files\PowerShell\7\pwsh.exe",
-        Script = @"C:\Program Files\PowerShell\Modules\Natalia.Backup\Natalia.Backup.ScheduledRun.ps1",
-    };
+    private static ScheduleDefinition Windows => Sample.Windows;
 
     private TaskSchedulerScheduler Scheduler() => new(_service, _clock, _folder.Path);
 
