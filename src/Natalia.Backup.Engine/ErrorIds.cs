@@ -312,6 +312,8 @@ public static class ErrorIds
 
     // a VM that ran from a restore point could not be given disks of its own, and is gone
     public const string DiskMoveFailed = nameof(DiskMoveFailed);
+    // a VM that has all of its disks and runs, and whose restore could not be ended on paper
+    public const string RestoreNotRecorded = nameof(RestoreNotRecorded);
 
     // Reports
     // without its private key, expired, or of a kind that does not sign

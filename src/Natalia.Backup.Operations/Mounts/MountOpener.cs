@@ -77,7 +77,8 @@ internal sealed class MountOpener(MountWishes wishes, TimeProvider clock, Action
         DiskServer? server = null;
         try
         {
-            mark = await PointDisks.TryMarkAsync(point, warn, cancellationToken).ConfigureAwait(false);
+            mark = await PointDisks.TryMarkAsync(point, "dismount it before", warn, cancellationToken)
+                .ConfigureAwait(false);
             PointDisk served = await PointDisks.OpenAsync(point, diskId, cancellationToken).ConfigureAwait(false);
             disk = served;
             OverlayDisk? overlay = null;

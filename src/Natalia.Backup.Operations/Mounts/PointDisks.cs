@@ -10,9 +10,10 @@ internal static class PointDisks
 {
     /// <summary>Says to all machines that the point is in use; null with rights to read alone, which is told.</summary>
     /// <param name="point">The point.</param>
+    /// <param name="cure">What to do before the point can no longer be read: the end of a sentence.</param>
     /// <param name="warn">Takes what a person should know.</param>
     /// <exception cref="NataliaException">A store error.</exception>
-    internal static async Task<ReaderMark?> TryMarkAsync(OpenPoint point, Action<string> warn,
+    internal static async Task<ReaderMark?> TryMarkAsync(OpenPoint point, string cure, Action<string> warn,
         CancellationToken cancellationToken)
     {
         try
@@ -24,7 +25,7 @@ internal static class PointDisks
         {
             warn($"Nothing can be written to the repository, so that other machines do not see that the point "
                 + $"{point.Point} is in use. Where one removes it, it stays readable for "
-                + $"{Repository.DefaultGrace.TotalHours:0} hours: dismount it before.");
+                + $"{Repository.DefaultGrace.TotalHours:0} hours: {cure}.");
             return null;
         }
     }

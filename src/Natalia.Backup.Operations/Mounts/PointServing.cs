@@ -35,7 +35,8 @@ internal sealed class PointServing(Func<CancellationToken, Task<OpenPoint>> open
     internal async Task ServeAsync(IReadOnlyList<string> diskIds, string socket, CancellationToken cancellationToken)
     {
         OpenPoint opened = await openAsync(cancellationToken).ConfigureAwait(false);
-        _mark = await PointDisks.TryMarkAsync(opened, warn, cancellationToken).ConfigureAwait(false);
+        _mark = await PointDisks.TryMarkAsync(opened, "keep it until the VM needs it no more", warn,
+            cancellationToken).ConfigureAwait(false);
         var exports = new List<NbdExport>();
         foreach (string diskId in diskIds)
         {

@@ -18,7 +18,10 @@ internal static class RtoRules
             .Where(t => t.StartedUtc >= evidence.SinceUtc && t.StartedUtc <= evidence.MeasuredUtc)];
         List<RestoreTest> own = [.. inPeriod.Where(t => t.TestBenchKind == evidence.HypervisorKind)
             .OrderByDescending(t => t.StartedUtc)];
-        if (own.Find(t => t.Result != RestoreTestResult.NotTested) is { Result: RestoreTestResult.Failed } bad)
+        // One that ran from the repository and passed does not show that restores, which failed before, pass again.
+        if (own.Find(t => t is { Result: RestoreTestResult.Failed }
+            or { Result: RestoreTestResult.Passed, RestoreDuration: not null })
+            is { Result: RestoreTestResult.Failed } bad)
             return Row(RecoveryVerdict.Missed, null, null, null,
                 $"The newest restore test, of {TimeText.Utc(bad.StartedUtc)}, failed: {bad.Reason}",
                 "Mend what failed, and test again with Test-NataliaRestore.", RecoveryRow.Record(bad));

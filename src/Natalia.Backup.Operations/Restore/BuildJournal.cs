@@ -61,9 +61,12 @@ internal sealed class BuildJournal(string folder)
         }
     }
 
-    /// <summary>Removes what restores of dead processes of this machine left unfinished on a hypervisor.</summary>
+    /// <summary>
+    /// Removes what restores of dead processes of this machine left unfinished on a hypervisor; what has all of its
+    /// disks becomes an appliance.
+    /// </summary>
     /// <param name="hypervisor">Where.</param>
-    /// <param name="warn">Told of each VM that was removed, or could not be.</param>
+    /// <param name="warn">Told of each VM that was removed or completed, or could not be.</param>
     /// <param name="cancellationToken">Stops it.</param>
     internal async Task SweepAsync(HypervisorConnection hypervisor, Action<string> warn,
         CancellationToken cancellationToken)
@@ -98,6 +101,13 @@ internal sealed class BuildJournal(string folder)
             + $"{left.StartedUtc:yyyy-MM-dd HH:mm} UTC on '{hypervisor.Name}'";
         try
         {
+            if (builder is IServedDiskBuilder served
+                && await served.TryCompleteAsync(left, cancellationToken).ConfigureAwait(false))
+            {
+                warn($"An earlier restore was broken off when its VM {left.NativeId} ('{left.Name}') on "
+                    + $"'{hypervisor.Name}' had all of its disks: it is an appliance now.");
+                return true;
+            }
             await builder.RemoveUnfinishedAsync(left, cancellationToken).ConfigureAwait(false);
             warn($"An earlier restore was broken off and had left {what}, which was removed.");
             return true;

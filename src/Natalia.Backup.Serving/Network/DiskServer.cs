@@ -10,6 +10,11 @@ namespace Natalia.Backup.Serving.Network;
 /// </summary>
 public abstract class DiskServer : IDisposable
 {
+    private const string PortCure =
+        "Name an address of this machine and a port that is free; without -Port one is found.";
+
+    private const string FolderCure = "See whether this user may write in that folder, and give it a shorter path.";
+
     private static readonly TimeSpan s_endWithin = TimeSpan.FromSeconds(10);
 
     private readonly ListenOptions _options;
@@ -43,7 +48,8 @@ public abstract class DiskServer : IDisposable
         catch (SocketException failure)
         {
             _listener.Dispose();
-            throw NotAvailable(options.SocketPath ?? options.EndPoint.ToString(), failure.Message, failure);
+            throw NotAvailable(options.SocketPath ?? options.EndPoint.ToString(), failure.Message,
+                options.SocketPath is null ? PortCure : FolderCure, failure);
         }
     }
 
@@ -65,17 +71,18 @@ public abstract class DiskServer : IDisposable
         }
         catch (Exception failure) when (failure is ArgumentException or PlatformNotSupportedException)
         {
-            throw NotAvailable(path, failure.Message, failure);
+            throw NotAvailable(path, failure.Message, FolderCure, failure);
         }
 #else
-        throw NotAvailable(path, "Windows PowerShell has no sockets in the file system.", null);
+        throw NotAvailable(path, "Windows PowerShell has no sockets in the file system.",
+            "Use PowerShell 7.4 or newer.", null);
 #endif
     }
 
-    private static NataliaException NotAvailable(string place, string why, Exception? failure) =>
+    private static NataliaException NotAvailable(string place, string why, string cure, Exception? failure) =>
         new(ErrorIds.AddressNotAvailable, NataliaErrorKind.ResourceUnavailable,
             $"Nothing can listen at {place}: {why}", place,
-            "Name an address of this machine and a port that is free; without -Port one is found.", failure);
+            cure, failure);
 
     /// <summary>Begins to take connections: when everything that is served is there.</summary>
     public void Start() => _accepting = Task.Run(AcceptAsync);

@@ -244,10 +244,10 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
     public SwitchParameter KeepOnFailure { get; set; }
 
     /// <summary>
-    /// Do not restore: let the VM run from the repository at once. What it writes goes to a file of 16 GiB at most that
-    /// is gone with it. All else is checked as in any test; how long a restore takes is not measured (RestoreDuration
-    /// is empty), so that Measure-NataliaRecovery does not take it for evidence of that. On a test bench of QEMU, for
-    /// points of a repository of this product.
+    /// Do not restore: let the VM run from the repository at once. What it writes goes to a file for each disk, of 16
+    /// GiB at most, that is gone with it. All else is checked as in any test; how long a restore takes is not measured
+    /// (RestoreDuration is empty), so that Measure-NataliaRecovery does not take it for evidence of that. On a test
+    /// bench of QEMU, for points of a repository of this product.
     /// </summary>
     [Parameter]
     public SwitchParameter FromRepository { get; set; }

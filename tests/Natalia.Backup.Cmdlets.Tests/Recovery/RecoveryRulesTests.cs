@@ -257,6 +257,20 @@ public sealed class RecoveryRulesTests
         Assert.EndsWith("The slowest of 1 passed.", rto.Reason, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_restore_that_failed_is_not_made_good_by_a_test_from_the_repository()
+    {
+        RestoreTest served = Test(2) with { IsFromRepository = true, RestoreDuration = null };
+        RestoreTest[] tests = [served, Test(5, RestoreTestResult.Failed), Test(10)];
+        Assert.Equal(RecoveryVerdict.Missed, Evidence(Every(6, 10), tests: tests).Row(RecoveryObjective.Rto).Verdict);
+        // One that restored makes it good; a newer one from the repository that failed does not let it be.
+        Assert.Equal(RecoveryVerdict.Met,
+            Evidence(Every(6, 10), tests: [.. tests, Test(4)]).Row(RecoveryObjective.Rto).Verdict);
+        RestoreTest failed = Test(1, RestoreTestResult.Failed) with { IsFromRepository = true, RestoreDuration = null };
+        Assert.Equal(RecoveryVerdict.Missed,
+            Evidence(Every(6, 10), tests: [.. tests, Test(4), failed]).Row(RecoveryObjective.Rto).Verdict);
+    }
+
     [Theory]
     [InlineData(RestoreTestResult.Failed, "Missed", "Missed")]
     [InlineData(RestoreTestResult.NotTested, "Met", "Met")]

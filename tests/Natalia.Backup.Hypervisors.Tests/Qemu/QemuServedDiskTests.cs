@@ -35,11 +35,18 @@ public sealed class QemuServedDiskTests : IDisposable
         _server = null;
     }
 
-    private ServedDisks Serve(Action<string>? tell = null) => new(["data"], async (socket, stop) =>
+    /// <param name="tell">What a person is told.</param>
+    /// <param name="readFails">Whether one read of it fails.</param>
+    private ServedDisks Serve(Action<string>? tell = null, bool readFails = false) =>
+        new(["data"], async (socket, stop) =>
     {
         File.WriteAllBytes(_folder["data.raw"], s_data);
-        _server = Process.Start("qemu-nbd", ["-f", "raw", "-k", socket, "-x", "data", "-t", "-e", "8",
-            _folder["data.raw"]]);
+        string[] image = readFails
+            ? ["--image-opts", "driver=raw,file.driver=blkdebug,file.image.driver=file,"
+                + $"file.image.filename={_folder["data.raw"]},file.inject-error.0.event=none,"
+                + "file.inject-error.0.iotype=read,file.inject-error.0.sector=64,file.inject-error.0.once=on"]
+            : ["-f", "raw", _folder["data.raw"]];
+        _server = Process.Start("qemu-nbd", ["-k", socket, "-x", "data", "-t", "-e", "8", .. image]);
         for (int i = 0; i < 1000 && !await UnixSocket.IsListeningAsync(socket, stop); i++) await Task.Delay(10, stop);
     })
     {
@@ -67,11 +74,11 @@ public sealed class QemuServedDiskTests : IDisposable
     }
 
     private static Task<ApplianceDescription> BuildAsync(IHypervisor hypervisor, QemuFixture fixture,
-        ServedDisks served, CancellationToken stop = default) =>
+        ServedDisks served, CancellationToken stop = default, string name = "restored") =>
         hypervisor.Require<IServedDiskBuilder>("running from a repository").BuildAsync(Uncopied(fixture),
             new BuildRequest
             {
-                Name = "restored",
+                Name = name,
                 IsToStart = true,
                 MemoryBytes = 256L << 20,
                 Networks = new Dictionary<string, string> { ["lan"] = QemuNetworks.None },
@@ -133,19 +140,153 @@ public sealed class QemuServedDiskTests : IDisposable
         Assert.Equal(["original"], fixture.VMs);
     }
 
-    [QemuFact]
-    public async Task After_a_death_at_the_end_the_next_one_takes_the_vm_that_has_its_disks()
+    /// <summary>Before and after it was noted; and when the VM was switched off before anybody looked.</summary>
+    [QemuTheory]
+    [InlineData("note move", true)]
+    [InlineData("end building", true)]
+    [InlineData("end building", false)]
+    public async Task After_a_death_at_the_end_the_next_one_takes_the_vm_that_has_its_disks(string death, bool runs)
     {
         await using var fixture = new QemuFixture();
-        using IHypervisor dying = QemuHypervisor.Open(fixture.Root, new HastyClock(), new DyingCalls("end building"));
+        using IHypervisor dying = QemuHypervisor.Open(fixture.Root, new HastyClock(), new DyingCalls(death));
         await Assert.ThrowsAnyAsync<Exception>(() => BuildAsync(dying, fixture, Serve()));
         Kill();
-        Assert.NotNull(fixture.Folders.GetAll().Single(m => m.Name == "restored").Building);
+        Machine left = fixture.Folders.GetAll().Single(m => m.Name == "restored");
+        Assert.NotNull(left.Building);
+        if (!runs) await MachineProcess.StopAsync(left.Id!, left.Monitor, default);
 
         IHypervisor next = await fixture.ConnectAsync();
-        Assert.Empty(await next.Require<IApplianceBuilder>("building").FindUnfinishedAsync(default));
+        IServedDiskBuilder builder = next.Require<IServedDiskBuilder>("building");
+        UnfinishedAppliance unfinished = Assert.Single(await builder.FindUnfinishedAsync(default));
+        Assert.DoesNotContain(await next.GetAppliancesAsync(default), a => a.Name == "restored");
+        Assert.True(await builder.TryCompleteAsync(unfinished, default));
+        Assert.Empty(await builder.FindUnfinishedAsync(default));
         ApplianceDescription vm = (await next.GetAppliancesAsync(default)).Single(a => a.Name == "restored");
-        Assert.Equal("running", vm.State!.Power);
+        Assert.Equal(runs, fixture.IsRunning(vm.NativeId!));
+        AssertHasData(fixture, vm);
+        Assert.False(File.Exists(left.DiskSocket));
+        // What is whole is not to be completed, nor removed.
+        Assert.False(await builder.TryCompleteAsync(unfinished, default));
+        await Assert.ThrowsAsync<NataliaException>(() => builder.RemoveUnfinishedAsync(unfinished, default));
+    }
+
+    /// <summary>As in a full folder.</summary>
+    [QemuTheory]
+    [InlineData("note move")]
+    [InlineData("let go of served disks")]
+    [InlineData("end building")]
+    public async Task A_vm_that_has_its_disks_is_not_removed_when_that_cannot_be_written_down(string call)
+    {
+        await using var fixture = new QemuFixture();
+        using IHypervisor hypervisor = QemuHypervisor.Open(fixture.Root, new HastyClock(),
+            new FailingCalls(call, 1, () => new IOException("There is no room.")));
+        NataliaException failure = await Assert.ThrowsAsync<NataliaException>(() =>
+            BuildAsync(hypervisor, fixture, Serve()));
+        Assert.Equal(ErrorIds.RestoreNotRecorded, failure.ErrorId);
+        Assert.Contains("runs and has all of its disks", failure.Message, StringComparison.Ordinal);
+        Kill();
+
+        IServedDiskBuilder builder = hypervisor.Require<IServedDiskBuilder>("building");
+        UnfinishedAppliance left = Assert.Single(await builder.FindUnfinishedAsync(default));
+        Assert.True(fixture.IsRunning(left.NativeId));
+        Assert.True(await builder.TryCompleteAsync(left, default));
+        AssertHasData(fixture, (await hypervisor.GetAppliancesAsync(default)).Single(a => a.Name == "restored"));
+    }
+
+    [QemuFact]
+    public async Task A_monitor_that_does_not_answer_costs_no_vm()
+    {
+        await using var fixture = new QemuFixture();
+        using IHypervisor hypervisor = QemuHypervisor.Open(fixture.Root, new HastyClock(),
+            new FailingCalls("look at jobs", 2, Silence));
+        var told = new List<string>();
+        ApplianceDescription vm = await BuildAsync(hypervisor, fixture, Serve(told.Add));
+        Kill();
+        Assert.Single(told, t => t.Contains("does not answer", StringComparison.Ordinal));
+        Assert.True(fixture.IsRunning(vm.NativeId!));
+        AssertHasData(fixture, vm);
+
+        // The same at the last step, and to who looks later.
+        using IHypervisor dying = QemuHypervisor.Open(fixture.Root, new HastyClock(),
+            new DyingCalls("take own disks"));
+        await Assert.ThrowsAnyAsync<Exception>(() => BuildAsync(dying, fixture, Serve(), name: "second"));
+        using IHypervisor next = QemuHypervisor.Open(fixture.Root, new HastyClock(),
+            new FailingCalls("ask for disks", 1, Silence));
+        IServedDiskBuilder builder = next.Require<IServedDiskBuilder>("building");
+        UnfinishedAppliance left = Assert.Single(await builder.FindUnfinishedAsync(default));
+        Assert.Equal(ErrorIds.ServerUnreachable, (await Assert.ThrowsAsync<NataliaException>(() =>
+            builder.TryCompleteAsync(left, default))).ErrorId);
+        Assert.True(fixture.IsRunning(left.NativeId));
+        Assert.False(await builder.TryCompleteAsync(left, default));
+        await builder.RemoveUnfinishedAsync(left, default);
+
+        static NataliaException Silence() =>
+            new(ErrorIds.ServerUnreachable, NataliaErrorKind.Connection, "Another program holds it.");
+    }
+
+    /// <summary>Where this user may mount a small file system.</summary>
+    [QemuFact]
+    public async Task A_folder_that_is_full_is_waited_for()
+    {
+        await using var fixture = new QemuFixture();
+        string mount = Directory.CreateDirectory(_folder["small"]).FullName, filler = Path.Combine(mount, "filler");
+        if (Run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", mount) != 0) return;
+        string? id = null;
+        try
+        {
+            var told = new List<string>();
+            using IHypervisor hypervisor = QemuHypervisor.Open(mount, new HastyClock());
+            ApplianceDescription vm = await BuildAsync(hypervisor, fixture, Serve(text =>
+            {
+                told.Add(text);
+                if (told.Count == 1) Fill(filler);
+                else File.Delete(filler);
+            }));
+            id = vm.NativeId;
+            Kill();
+            Assert.Contains("There is no room in", told[1], StringComparison.Ordinal);
+            Assert.NotNull(MachineProcess.Find(id!));
+            Assert.Equal(s_data, File.ReadAllBytes(Path.Combine(mount, "restored", "data.raw"))[..s_data.Length]);
+        }
+        finally
+        {
+            if (id is not null) await MachineProcess.StopAsync(id, null, default);
+            Run("umount", mount);
+        }
+
+        static void Fill(string path)
+        {
+            using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, 1);
+            try
+            {
+                while (true) file.Write(new byte[4096]);
+            }
+            catch (IOException)
+            {
+                // Full.
+            }
+        }
+    }
+
+    private static int Run(string program, params string[] arguments)
+    {
+        using Process process = Process.Start(program, arguments);
+        process.WaitForExit();
+        return process.ExitCode;
+    }
+
+    [QemuFact]
+    public async Task A_read_that_fails_for_a_moment_is_tried_again()
+    {
+        await using var fixture = new QemuFixture();
+        var told = new List<string>();
+        ApplianceDescription vm = await BuildAsync(await fixture.ConnectAsync(), fixture,
+            Serve(told.Add, readFails: true));
+        Kill();
+        // Whoever read it first, the guest's firmware or the move.
+        Assert.Contains(told, t => t.Contains("cannot be read", StringComparison.Ordinal)
+            || t.Contains("could not be read", StringComparison.Ordinal));
+        Assert.True(fixture.IsRunning(vm.NativeId!));
         AssertHasData(fixture, vm);
     }
 
@@ -191,6 +332,17 @@ public sealed class QemuServedDiskTests : IDisposable
         Kill();
         await vm.DestroyAsync(default);
         Assert.Equal(["original"], fixture.VMs);
+    }
+
+    /// <summary>Calls of this name fail, before they do anything: so many of them.</summary>
+    private sealed class FailingCalls(string at, int times, Func<Exception> failure) : HostCalls
+    {
+        private int _left = times;
+
+        internal override void Before(string call)
+        {
+            if (call == at && _left-- > 0) throw failure();
+        }
     }
 
     /// <summary>The process dies before a call of this name.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Natalia.Backup.Engine;
@@ -95,6 +96,9 @@ internal sealed record Machine
             AgentSocket = root.OptionalText("agentSocket"),
             Building = root.OptionalObject("building") is JsonMember building
                 ? new BuildRecord(building.Text("id"), ReadTime(building, "startedUtc"))
+                {
+                    MovedUtc = building.OptionalText("movedUtc") is null ? null : ReadTime(building, "movedUtc"),
+                }
                 : null,
             Test = root.OptionalObject("test") is JsonMember test
                 ? new TestMark(test.Text("runId"), test.Text("network"), ReadTime(test, "createdUtc"))
@@ -102,12 +106,28 @@ internal sealed record Machine
         };
     }
 
-    /// <summary>Writes the description, in one step: a reader sees the old one or the new one.</summary>
+    /// <summary>
+    /// Writes the description, in one step: a reader sees the old one or the new one, also after a loss of power. When
+    /// this returns it is on stable storage.
+    /// </summary>
     internal void Write()
     {
         string path = Path.Combine(Folder, FileName), next = path + ".new";
-        File.WriteAllText(next, ToJson());
+        byte[] text = Encoding.UTF8.GetBytes(ToJson());
+        using (var file = new FileStream(next, FileMode.Create, FileAccess.Write, FileShare.None))
+        {
+            file.Write(text, 0, text.Length);
+            StableFile.Flush(file);
+        }
         FileMove.Replace(next, path);
+        StableFile.FlushFolder(Folder);
+    }
+
+    /// <summary>As <see cref="Write"/>, when the name that the folder was given is on stable storage, too.</summary>
+    internal void WriteNamed()
+    {
+        StableFile.FlushFolder(Path.GetDirectoryName(Folder)!);
+        Write();
     }
 
     private string ToJson()
@@ -127,11 +147,15 @@ internal sealed record Machine
         if (MonitorSocket is not null) root["monitorSocket"] = MonitorSocket;
         if (AgentSocket is not null) root["agentSocket"] = AgentSocket;
         if (Building is BuildRecord building)
-            root["building"] = new JsonObject
+        {
+            var record = new JsonObject
             {
                 ["id"] = building.BuildId,
                 ["startedUtc"] = Time(building.StartedUtc),
             };
+            if (building.MovedUtc is DateTime moved) record["movedUtc"] = Time(moved);
+            root["building"] = record;
+        }
         if (Test is TestMark test)
             root["test"] = new JsonObject
             {

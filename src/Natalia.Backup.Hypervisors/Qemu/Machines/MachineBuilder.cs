@@ -65,24 +65,16 @@ internal sealed class MachineBuilder(string location, MachineFolders folders, Ho
             calls));
     }
 
-    /// <remarks>
-    /// A VM whose disks were all moved while it runs is complete, although who built it died before that was written:
-    /// it is made an appliance here, and not listed.
-    /// </remarks>
-    public async Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken)
-    {
-        var unfinished = new List<UnfinishedAppliance>();
-        foreach (Machine machine in calls.Make("list", folders.GetAll)
-            .Where(m => m is { Building: not null, Id: not null }))
-        {
-            if (await _move.IsMovedAsync(machine, cancellationToken).ConfigureAwait(false))
-                calls.Make("end building", MachineMove.Moved(machine).Write);
-            else
-                unfinished.Add(new UnfinishedAppliance(machine.Id!, machine.Name, machine.Building!.BuildId,
-                    machine.Building.StartedUtc));
-        }
-        return unfinished;
-    }
+    public Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<UnfinishedAppliance>>([.. calls.Make("list", folders.GetAll)
+            .Where(m => m is { Building: not null, Id: not null })
+            .Select(m => new UnfinishedAppliance(m.Id!, m.Name, m.Building!.BuildId, m.Building.StartedUtc))]);
+
+    public Task<bool> TryCompleteAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken) =>
+        calls.Make("find", () => folders.Find(unfinished.NativeId)) is Machine machine
+            && machine.Building?.BuildId == unfinished.BuildId
+            ? _move.TryEndAsync(machine, cancellationToken)
+            : Task.FromResult(false);
 
     public async Task RemoveUnfinishedAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken)
     {

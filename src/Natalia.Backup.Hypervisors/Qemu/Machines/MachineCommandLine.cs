@@ -89,6 +89,9 @@ internal static class MachineCommandLine
                 ["drive"] = node,
                 ["bootindex"] = disk == boot ? 0 : bootIndex++,
             };
+            // A store that is away for moments halts it, instead of failing the guest's read; who moves its disks lets
+            // it go on. Nobody does with a test VM.
+            if (disk.Export is not null && machine.Test is null) device["rerror"] = "stop";
             if (machine.Bus == DiskBus.Sata)
                 device["bus"] = i < SataPorts
                     ? "ide." + Number(i)

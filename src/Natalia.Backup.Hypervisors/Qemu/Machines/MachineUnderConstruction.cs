@@ -56,11 +56,12 @@ internal sealed class MachineUnderConstruction(
         if (served is not null && whole.Test is null)
         {
             await move.RunAndMoveAsync(whole, served, cancellationToken).ConfigureAwait(false);
-            whole = MachineMove.Moved(whole);
-            // From here on it lives by itself. Where that cannot be written down, who looks for unfinished VMs does it.
+            // From here on it lives by itself, and nothing that fails removes it.
             _isCompleted = true;
+            await move.EndAsync(whole, served).ConfigureAwait(false);
+            return Read();
         }
-        calls.Make("end building", () => (whole with { Building = null }).Write());
+        calls.Make("end building", (whole with { Building = null }).WriteNamed);
         _isCompleted = true;
         return Read();
     }
