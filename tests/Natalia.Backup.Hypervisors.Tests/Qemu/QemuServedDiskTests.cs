@@ -251,7 +251,7 @@ public sealed class QemuServedDiskTests : IDisposable
         finally
         {
             if (id is not null) await MachineProcess.StopAsync(id, null, default);
-            Run("umount", mount);
+            Run("umount", "--lazy", mount);
         }
 
         static void Fill(string path)
