@@ -53,7 +53,8 @@ internal sealed class DiskReplacement(LocatedAppliance target, RestoreSource.Poi
     /// <summary>Does it.</summary>
     /// <param name="progress">Told how far it is, or null.</param>
     /// <param name="start">Whether the VM is started then.</param>
-    /// <param name="cancellationToken">Stops it; the old disk is still there then.</param>
+    /// <param name="cancellationToken">Stops it while the new image is written; the old disk is still there then. The
+    /// exchange itself goes to its end.</param>
     internal async Task<RestoredAppliance> ExecuteAsync(IProgress<OperationProgress>? progress, bool start,
         CancellationToken cancellationToken)
     {

@@ -3,8 +3,11 @@ package main
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -35,13 +38,31 @@ func reconfigure(c *call) bool {
 	if vm == nil {
 		return c.fault("ManagedObjectNotFound", "The object has already been deleted.")
 	}
+	// A server takes one change of a VM after the other. Each makes another version of its configuration, and a change
+	// that names an older one is refused (VirtualMachineConfigSpec.changeVersion).
+	changing.Lock()
+	defer changing.Unlock()
+	if wanted := c.method.Body.(*types.ReconfigVM_Task).Spec.ChangeVersion; wanted != "" && wanted != vm.Config.ChangeVersion {
+		return c.fault("ConcurrentAccess", "The object has been changed by somebody else: "+wanted+" is not its version.")
+	}
 	answer := c.ask()
 	simulator.Map.WithLock(vm, func() { tidyOptions(vm) })
+	newVersion(vm)
 	c.front.mutex.Lock()
 	c.front.adoptNew(vm)
 	c.front.mutex.Unlock()
 	copyAnswer(c, answer)
 	return true
+}
+
+var (
+	changing sync.Mutex
+	versions int64
+)
+
+func newVersion(vm *simulator.VirtualMachine) {
+	simulator.Map.Update(vm, []types.PropertyChange{{Name: "config.changeVersion",
+		Val: fmt.Sprintf("2026-11-30T00:00:00.%06dZ", atomic.AddInt64(&versions, 1))}})
 }
 
 func tidyOptions(vm *simulator.VirtualMachine) {

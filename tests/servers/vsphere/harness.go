@@ -188,6 +188,12 @@ func (f *front) alter(vm *simulator.VirtualMachine, mode, sharing string, n int,
 			CompatibilityMode:            "physicalMode", DiskMode: "independent_persistent"}
 		return
 	}
+	if mode == "linked" {
+		below := *backing
+		below.FileName = strings.TrimSuffix(backing.FileName, ".vmdk") + "-below.vmdk"
+		backing.Parent = &below
+		return
+	}
 	if mode != "" {
 		backing.DiskMode = mode
 	}

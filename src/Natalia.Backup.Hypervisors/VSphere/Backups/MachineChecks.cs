@@ -49,7 +49,7 @@ internal static class MachineChecks
         if (machine.NeedsConsolidation)
             warnings.Add("the VM's disks need consolidation: something that was removed is not merged yet. "
                 + "Remove-NataliaSnapshot -Consolidate has it done.");
-        if (ReplacementMark.Of(machine.Config) is ReplacementMark left)
+        if (ReplacementMark.Of(machine) is ReplacementMark left)
             warnings.Add($"a replacement of one of its disks, begun at {left.StartedUtc:yyyy-MM-dd HH:mm} UTC, was "
                 + $"broken off or is under way; '{left.Former}' or '{left.Folder}' may be left of it. The next "
                 + "Restore-NataliaAppliance -TargetAppliance of this VM removes it.");

@@ -30,8 +30,11 @@ internal sealed record VirtualDiskDevice
     /// <summary>The type of the backing.</summary>
     internal required string BackingType { get; init; }
 
+    /// <summary>The descriptors of the images below this one, the nearest first.</summary>
+    internal required IReadOnlyList<string> Parents { get; init; }
+
     /// <summary>How many images lie below this one.</summary>
-    internal required int ParentCount { get; init; }
+    internal int ParentCount => Parents.Count;
 
     /// <summary>Why it can be in no snapshot, or not be read from one, in the third person; null when it can.</summary>
     internal required string? Obstacle { get; init; }
@@ -65,7 +68,7 @@ internal sealed record VirtualDiskDevice
             Uuid = backing.Text("uuid") is { Length: > 0 } uuid ? uuid : null,
             ChangeId = backing.Text("changeId") is { Length: > 0 } change ? change : null,
             BackingType = VimXml.TypeOf(backing) ?? "",
-            ParentCount = Parents(backing),
+            Parents = ReadParents(backing),
             Obstacle = FindObstacle(backing, controller),
         };
     }
@@ -89,11 +92,12 @@ internal sealed record VirtualDiskDevice
             : string.Format(CultureInfo.InvariantCulture, "{0}{1}:{2}", bus, controller.Number("busNumber"), unit);
     }
 
-    private static int Parents(XElement? backing)
+    private static List<string> ReadParents(XElement? backing)
     {
-        int count = 0;
-        for (XElement? parent = backing.Member("parent"); parent is not null; parent = parent.Member("parent")) count++;
-        return count;
+        var files = new List<string>();
+        for (XElement? parent = backing.Member("parent"); parent is not null; parent = parent.Member("parent"))
+            files.Add(parent.Text("fileName") ?? "");
+        return files;
     }
 
     private static string? FindObstacle(XElement? backing, XElement? controller)

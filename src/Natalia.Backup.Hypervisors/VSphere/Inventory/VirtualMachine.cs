@@ -34,6 +34,12 @@ internal sealed class VirtualMachine
     /// host.</summary>
     internal string InstanceUuid => Config.Text("instanceUuid") ?? "";
 
+    /// <summary>
+    /// Which version of the configuration this is, opaque; sent with a change, the server refuses it
+    /// (<c>ConcurrentAccess</c>) when anything was changed since. Null when the server tells none.
+    /// </summary>
+    internal string? ChangeVersion => Config.Text("changeVersion") is { Length: > 0 } version ? version : null;
+
     internal IReadOnlyList<VirtualDiskDevice> Disks { get; }
 
     /// <summary>All snapshots, the oldest first.</summary>

@@ -35,11 +35,16 @@ internal sealed class VSphereBenchFixture : IBuilderFixture, ITestBenchFixture
     public IReadOnlyCollection<string> VMs =>
         [.. Server.Bench().Select(m => m.GetProperty("uuid").GetString()!)];
 
-    public async Task<IHypervisor> ConnectAsync(int? lifetime = null)
+    public Task<IHypervisor> ConnectAsync(int? lifetime = null) => ConnectAsync(lifetime, null);
+
+    /// <param name="onCall">What happens elsewhere before a method of the session is called.</param>
+    internal Task<IHypervisor> ConnectAsync(Func<string, Task> onCall) => ConnectAsync(null, onCall);
+
+    private async Task<IHypervisor> ConnectAsync(int? lifetime, Func<string, Task>? onCall)
     {
         VimService vim = await VimService.ConnectAsync(VSphereServers.Options(Server,
             clock: new SkippingClock()), default);
-        var hypervisor = new VSphereHypervisor(new MortalVim(vim, lifetime));
+        var hypervisor = new VSphereHypervisor(new MortalVim(vim, lifetime, onCall));
         lock (_open) _open.Add(hypervisor);
         return new WithGuestCredential(hypervisor);
     }
@@ -110,7 +115,7 @@ internal sealed class VSphereBenchFixture : IBuilderFixture, ITestBenchFixture
     }
 
     /// <summary>A session that ends before one of its calls.</summary>
-    private sealed class MortalVim(IVimService inner, int? lifetime) : IVimService
+    private sealed class MortalVim(IVimService inner, int? lifetime, Func<string, Task>? onCall) : IVimService
     {
         private int _calls;
 
@@ -124,11 +129,12 @@ internal sealed class VSphereBenchFixture : IBuilderFixture, ITestBenchFixture
 
         public VimReference Singleton(string name) => inner.Singleton(name);
 
-        public Task<IReadOnlyList<XElement>> CallAsync(VimReference target, string method,
+        public async Task<IReadOnlyList<XElement>> CallAsync(VimReference target, string method,
             IEnumerable<XElement?> arguments, CancellationToken cancellationToken)
         {
             Live();
-            return inner.CallAsync(target, method, arguments, cancellationToken);
+            if (onCall is not null) await onCall(method);
+            return await inner.CallAsync(target, method, arguments, cancellationToken);
         }
 
         public Task<IReadOnlyList<VimObject>> GetPropertiesAsync(IEnumerable<VimReference> objects,

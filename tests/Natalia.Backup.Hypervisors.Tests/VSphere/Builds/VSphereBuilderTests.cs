@@ -183,25 +183,22 @@ public sealed class VSphereBuilderTests : BuilderConformance
             {
                 // It died, and could not clear up either.
             }
-            bool isReplaced = Disks().Any(f => File.ReadAllBytes(f).AsSpan().SequenceEqual(restored));
+            bool isReplaced = Disks(fixture, id).Any(f => File.ReadAllBytes(f).AsSpan().SequenceEqual(restored));
             states.Add($"{isReplaced} {fixture.Option(id, "natalia.replacing") is not null}");
             // Before the next one, too, the VM has two whole disks.
-            Assert.Equal(2, Disks().Count);
-            Assert.All(Disks(), f => Assert.True(File.Exists(f)));
+            Assert.Equal(2, Disks(fixture, id).Count);
+            Assert.All(Disks(fixture, id), f => Assert.True(File.Exists(f)));
 
             await ReplaceAsync(hypervisor, later);
 
             Assert.Null(fixture.Option(id, "natalia.replacing"));
-            Assert.Contains(Disks(), f => File.ReadAllBytes(f).AsSpan().SequenceEqual(later));
-            string store = Path.GetDirectoryName(Path.GetDirectoryName(Disks()[0]))!;
-            Assert.Equal(Disks().Order(), Directory.GetDirectories(store, "natalia-*")
+            Assert.Contains(Disks(fixture, id), f => File.ReadAllBytes(f).AsSpan().SequenceEqual(later));
+            string store = Path.GetDirectoryName(Path.GetDirectoryName(Disks(fixture, id)[0]))!;
+            Assert.Equal(Disks(fixture, id).Order(), Directory.GetDirectories(store, "natalia-*")
                 .SelectMany(d => Directory.GetFiles(d, "*-flat.vmdk").DefaultIfEmpty(d)).Order());
         }
         // It died before the exchange and behind it.
         Assert.Superset(new HashSet<string> { "False True", "True True" }, states);
-
-        List<string> Disks() => [.. fixture.Find(id).GetProperty("disks").EnumerateArray()
-            .Select(d => d.GetProperty("file").GetString()!)];
 
         Task ReplaceAsync(IHypervisor on, byte[] bytes) => on.Require<IDiskReplacer>("replacing").ReplaceDiskAsync(vm,
             disk, bytes.Length, (target, stop) => WriteAsync(target, bytes, stop), default);
@@ -242,6 +239,157 @@ public sealed class VSphereBuilderTests : BuilderConformance
             d => File.ReadAllBytes(d.GetProperty("file").GetString()!).AsSpan().SequenceEqual(two));
     }
 
+    /// <summary>One has looked at the VM and is about to remove what the other one, or a dead one, left.</summary>
+    [VSphereTheory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Of_two_replacements_that_meet_one_is_refused_and_no_disk_is_missing(bool isFirstExchanged)
+    {
+        await using var fixture = new VSphereBenchFixture();
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        ApplianceDescription vm = await hypervisor.Require<IApplianceBuilder>("building")
+            .BuildAsync(PointImages.Create(), new BuildRequest { Name = "fresh" }, null, default);
+        byte[] one = RepositoryFixture.Disk(64 << 10, 1), two = RepositoryFixture.Disk(64 << 10, 2);
+        TaskCompletionSource reached = new(), go = new();
+        // The second one waits before its first change or removal; or the first one before its exchange.
+        int changes = 0, wait = isFirstExchanged ? 1 : 2;
+        IHypervisor slow = await fixture.ConnectAsync(async method =>
+        {
+            if (method is not ("ReconfigVM_Task" or "DeleteDatastoreFile_Task") || ++changes != wait) return;
+            reached.SetResult();
+            await go.Task;
+        });
+        NataliaException refused;
+        if (isFirstExchanged)
+        {
+            Task? second = null;
+            await ReplaceAsync(hypervisor, one, async () =>
+            {
+                second = ReplaceAsync(slow, two);
+                await reached.Task;
+            });
+            go.SetResult();
+            refused = await Assert.ThrowsAsync<NataliaException>(() => second!);
+        }
+        else
+        {
+            Task first = ReplaceAsync(slow, one);
+            await reached.Task;
+            await ReplaceAsync(hypervisor, two);
+            go.SetResult();
+            refused = await Assert.ThrowsAsync<NataliaException>(() => first);
+        }
+        Assert.Equal(ErrorIds.ApplianceLocked, refused.ErrorId);
+        List<string> disks = Disks(fixture, vm.NativeId!);
+        Assert.Equal(isFirstExchanged ? one : two, File.ReadAllBytes(disks[1]));
+        Assert.True(File.Exists(disks[0]));
+        Assert.Null(fixture.Option(vm.NativeId!, "natalia.replacing"));
+        Assert.Equal(2, Directory.GetDirectories(Path.GetDirectoryName(Path.GetDirectoryName(disks[0]))!,
+            "natalia-*").Length);
+
+        Task ReplaceAsync(IHypervisor on, byte[] bytes, Func<Task>? onWritten = null) =>
+            on.Require<IDiskReplacer>("replacing").ReplaceDiskAsync(vm, vm.Disks[1].DiskId, bytes.Length,
+                async (target, stop) =>
+                {
+                    await WriteAsync(target, bytes, stop);
+                    if (onWritten is not null) await onWritten();
+                }, default);
+    }
+
+    [VSphereFact]
+    public async Task A_copy_of_a_vm_with_the_record_of_a_replacement_takes_nothing_from_the_original()
+    {
+        await using var fixture = new VSphereBenchFixture();
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        IApplianceBuilder builder = hypervisor.Require<IApplianceBuilder>("building");
+        ApplianceDescription original = await builder.BuildAsync(PointImages.Create(),
+            new BuildRequest { Name = "fresh" }, null, default);
+        ApplianceDescription copy = await builder.BuildAsync(PointImages.Create(),
+            new BuildRequest { Name = "copy" }, null, default);
+        fixture.Server.Fail("DeleteDatastoreFile_Task", "before", "fault", ("name", "FileLocked"));
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => ReplaceAsync(original));
+        Assert.Contains("is replaced", e.Message, StringComparison.Ordinal);
+        Assert.Contains("natalia.replacing", e.RecommendedAction, StringComparison.Ordinal);
+        // Extra configuration is copied with a VM.
+        fixture.Server.Bench("option", copy.NativeId!, ("key", "natalia.replacing"),
+            ("value", fixture.Option(original.NativeId!, "natalia.replacing")!));
+
+        await ReplaceAsync(copy);
+
+        Assert.All(Disks(fixture, original.NativeId!).Concat(Disks(fixture, copy.NativeId!)),
+            f => Assert.True(File.Exists(f), f));
+        Assert.Null(fixture.Option(copy.NativeId!, "natalia.replacing"));
+        await ReplaceAsync(original);
+        Assert.Null(fixture.Option(original.NativeId!, "natalia.replacing"));
+
+        Task ReplaceAsync(ApplianceDescription vm) => hypervisor.Require<IDiskReplacer>("replacing").ReplaceDiskAsync(
+            vm, vm.Disks[1].DiskId, 64 << 10,
+            (target, stop) => WriteAsync(target, RepositoryFixture.Disk(64 << 10, 1), stop), default);
+    }
+
+    [VSphereTheory]
+    [InlineData("cancelled")]
+    [InlineData("started")]
+    [InlineData("lost")]
+    public async Task An_exchange_that_has_begun_is_carried_to_its_end(string trouble)
+    {
+        await using var fixture = new VSphereBenchFixture();
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        ApplianceDescription vm = await hypervisor.Require<IApplianceBuilder>("building")
+            .BuildAsync(PointImages.Create(), new BuildRequest { Name = "fresh" }, null, default);
+        byte[] restored = RepositoryFixture.Disk(64 << 10, 1);
+        using var stop = new CancellationTokenSource();
+        int changes = 0;
+        bool isStarted = false;
+        IHypervisor watched = await fixture.ConnectAsync(async method =>
+        {
+            if (method == "ReconfigVM_Task" && ++changes == 2)
+            {
+                if (trouble == "cancelled") stop.Cancel();
+                if (trouble == "lost") fixture.Server.Fail("ReconfigVM_Task", "after", "drop");
+            }
+            if (trouble == "started" && changes == 2 && method == "FindByUuid" && !isStarted)
+            {
+                isStarted = true;
+                await hypervisor.Require<IPowerControl>("power").StartAsync(vm, default);
+            }
+        });
+
+        ApplianceDescription now = await watched.Require<IDiskReplacer>("replacing").ReplaceDiskAsync(vm,
+            vm.Disks[1].DiskId, restored.Length, (target, token) => WriteAsync(target, restored, token), stop.Token);
+
+        Assert.Equal(trouble == "started", fixture.IsRunning(vm.NativeId!));
+        Assert.Equal(restored.Length, now.Disks[1].SizeBytes);
+        List<string> disks = Disks(fixture, vm.NativeId!);
+        Assert.Equal(restored, File.ReadAllBytes(disks[1]));
+        Assert.Null(fixture.Option(vm.NativeId!, "natalia.replacing"));
+        Assert.Equal(2, Directory.GetDirectories(Path.GetDirectoryName(Path.GetDirectoryName(disks[0]))!,
+            "natalia-*").Length);
+    }
+
+    [VSphereFact]
+    public async Task A_disk_that_lies_upon_another_image_is_not_replaced()
+    {
+        await using var fixture = new VSphereBenchFixture();
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        ApplianceDescription vm = await hypervisor.Require<IApplianceBuilder>("building")
+            .BuildAsync(PointImages.Create(), new BuildRequest { Name = "fresh" }, null, default);
+        fixture.Server.Do("disk", ("vm", fixture.Find(vm.NativeId!).GetProperty("id").GetString()!), ("disk", 1),
+            ("mode", "linked"));
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() =>
+            hypervisor.Require<IDiskReplacer>("replacing").ReplaceDiskAsync(vm, vm.Disks[1].DiskId, 1024,
+                (_, _) => throw new InvalidOperationException("Nothing is written."), default));
+
+        Assert.Equal(ErrorIds.ApplianceNotSuitable, e.ErrorId);
+        Assert.Contains("2 images", e.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>The files of a VM's disks, on this machine.</summary>
+    private static List<string> Disks(VSphereBenchFixture fixture, string nativeId) =>
+        [.. fixture.Find(nativeId).GetProperty("disks").EnumerateArray()
+            .Select(d => d.GetProperty("file").GetString()!)];
+
     private static async Task WriteAsync(IDiskTarget target, byte[] bytes, CancellationToken cancellationToken)
     {
         await target.BeginAsync(bytes.Length, cancellationToken);
@@ -259,7 +407,7 @@ public sealed class VSphereBuilderTests : BuilderConformance
         SimulatedVSphere.Disk other = fixture.Server.Appliance.Disks[0];
         string folder = vm.Disks[0].Location![..vm.Disks[0].Location!.LastIndexOf('/')];
         fixture.Server.Bench("option", vm.NativeId!, ("key", "natalia.replacing"),
-            ("value", $"20261130T010203Z {folder} | {other.Name}"));
+            ("value", $"20261130T010203Z {vm.NativeId} {new string('0', 32)} {folder} | {other.Name}"));
 
         NataliaException e = await Assert.ThrowsAsync<NataliaException>(() =>
             hypervisor.Require<IDiskReplacer>("replacing").ReplaceDiskAsync(vm, vm.Disks[1].DiskId, 1024,
