@@ -142,6 +142,29 @@ public sealed class HyperVDiskReplacerTests : IDisposable
         }
     }
 
+    /// <summary>
+    /// The second one has read the VM when the first one ends. That the file of one that is still at it cannot be
+    /// deleted is Windows' own, and not seen here.
+    /// </summary>
+    [Fact]
+    public async Task Of_two_replacements_at_once_the_later_one_removes_nothing_that_the_vm_has()
+    {
+        bool isOver = false;
+        _host.Host.OnCall = what =>
+        {
+            if (isOver || !what.Contains("Msvm_ConcreteJob", StringComparison.Ordinal)) return;
+            isOver = true;
+            ReplaceAsync().GetAwaiter().GetResult();
+        };
+        bool isWritten = false;
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => ReplaceAsync(null, _host.DataDisk,
+            () => isWritten = true));
+        Assert.Equal(ErrorIds.ApplianceNotSuitable, e.ErrorId);
+        Assert.False(isWritten);
+        Assert.Equal(_fresh, _host.Content(_host.DataDisk));
+        Assert.Equal([_host.Machine.Disks[0].Top.Path, _host.Machine.Disks[1].Top.Path], Images());
+    }
+
     private async Task<ApplianceDescription> ReplaceAsync(CallFault? fault = null, string? diskId = null,
         Action? onWrite = null)
     {

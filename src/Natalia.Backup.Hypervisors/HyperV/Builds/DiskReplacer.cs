@@ -37,7 +37,13 @@ internal sealed class DiskReplacer(HyperVSite site) : IDiskReplacer
         // What a dead process has written is as large as a disk, and goes before there is need of the room. But the
         // host may still be at the change that it asked for, and give the VM that very file.
         if (await IsIdleAsync(machine.Host, cancellationToken).ConfigureAwait(false))
-            await Task.Run(() => Sweep(machine, folder), cancellationToken).ConfigureAwait(false);
+        {
+            // What it was at may have been the end of another replacement, whose file the VM has now.
+            Machine now = await RequireOffAsync(appliance, cancellationToken).ConfigureAwait(false);
+            if (now.Disks.FirstOrDefault(d => d.DiskId == diskId)?.Path != old.Path) throw Exchanged(now, diskId);
+            await Task.Run(() => Sweep(now, folder), cancellationToken).ConfigureAwait(false);
+        }
+        FileStream? held = null;
         try
         {
             MachineFolder.Create(machine.Host, folder);
@@ -46,34 +52,39 @@ internal sealed class DiskReplacer(HyperVSite site) : IDiskReplacer
                 await write(target, cancellationToken).ConfigureAwait(false);
                 if (!target.IsCompleted) throw new InvalidOperationException("The disk was not written to its end.");
             }
+            // Until the VM has it: another replacement that sweeps does not delete, on Windows, what is open here. The
+            // host may open it beside this.
+            held = new FileStream(files.ToLocal(path), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
             // The writing may have taken hours.
             machine = await RequireOffAsync(appliance, cancellationToken).ConfigureAwait(false);
             if ((await RequireOwnAsync(machine, diskId, cancellationToken).ConfigureAwait(false)).Path != old.Path)
-                throw new NataliaException(ErrorIds.ApplianceNotSuitable, NataliaErrorKind.InvalidOperation,
-                    $"The disk '{diskId}' of '{machine.Name}' was exchanged by somebody else while its new image was "
-                    + "written.", machine.Name, "See on the host who changed the VM, and try again.");
+                throw Exchanged(machine, diskId);
             cancellationToken.ThrowIfCancellationRequested();
         }
         catch (Exception failure)
         {
+            held?.Dispose();
             if (Remove(files, path) is Exception left) throw StaysBehind(machine, path, failure, left);
             throw;
         }
-        machine = await ExchangeAsync(machine, old, path).ConfigureAwait(false);
+        machine = await ExchangeAsync(machine, old, path, held).ConfigureAwait(false);
         if (Remove(files, old.Path!) is Exception e)
             throw new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.WriteFailed,
                 $"The disk '{diskId}' of '{machine.Name}' is replaced, and its old image '{old.Path}' could not be "
                 + $"removed: {e.Message}", machine.Name, "Remove the old image on the host.", e);
-        return await MachineReader.DescribeAsync(machine, await MachineReader.SwitchesAsync(machine.Host,
-            cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        // It is replaced, whoever wished to stop it since.
+        using var limit = new CancellationTokenSource(s_cleanUpLimit);
+        return await MachineReader.DescribeAsync(machine, await MachineReader.SwitchesAsync(machine.Host, limit.Token)
+            .ConfigureAwait(false), limit.Token).ConfigureAwait(false);
     }
 
     /// <summary>
     /// The change itself, which is not stopped half way. Whatever the answer was, or whether one came: what the VM has
     /// then is read back, and the file that it does not have goes.
     /// </summary>
-    private static async Task<Machine> ExchangeAsync(Machine machine, DiskSlot old, string path)
+    private static async Task<Machine> ExchangeAsync(Machine machine, DiskSlot old, string path, FileStream held)
     {
+        using FileStream guard = held;
         using var limit = new CancellationTokenSource(s_cleanUpLimit);
         Exception? failure = null;
         try
@@ -112,6 +123,7 @@ internal sealed class DiskReplacer(HyperVSite site) : IDiskReplacer
         }
         string? there = now.Disks.FirstOrDefault(d => d.Key == old.Key)?.Path;
         if (string.Equals(there, path, StringComparison.OrdinalIgnoreCase)) return now;
+        guard.Dispose();
         failure ??= new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
             $"The Hyper-V host '{machine.Host.Name}' says that it exchanged the disk '{old.DiskId}' of "
             + $"'{machine.Name}', and the VM has '{there}'.", machine.Name, "See on the host who changed the VM.");
@@ -225,6 +237,11 @@ internal sealed class DiskReplacer(HyperVSite site) : IDiskReplacer
             return e;
         }
     }
+
+    private static NataliaException Exchanged(Machine machine, string diskId) =>
+        new(ErrorIds.ApplianceNotSuitable, NataliaErrorKind.InvalidOperation,
+            $"The disk '{diskId}' of '{machine.Name}' was exchanged by somebody else in the meantime.", machine.Name,
+            "See on the host who changed the VM, and try again.");
 
     private static NataliaException StaysBehind(Machine machine, string path, Exception failure, Exception left)
     {
