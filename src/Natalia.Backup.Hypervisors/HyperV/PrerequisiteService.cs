@@ -106,7 +106,7 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
                     + "(Win32_OperatingSystem in root/cimv2), so that its change tracking is not believed: every "
                     + "backup reads everything. Give this user the right to that namespace (wmimgmt.msc: Enable "
                     + "Account, Remote Enable).");
-            bool isShown = await HostRun.ShowsStartsAsync(host, cancellationToken).ConfigureAwait(false);
+            bool isShown = await HostRun.ShowsLogAsync(host, cancellationToken).ConfigureAwait(false);
             Add("EventLog", host.Name, isShown ? CheckOutcome.Passed : CheckOutcome.Warning, "shown",
                 isShown ? "shown" : "not shown",
                 isShown ? null : "The host does not show this user its System event log, which tells whether it went "

@@ -122,6 +122,7 @@ public sealed class HyperVBackupTests : IDisposable
     [InlineData("nothing", "covers nothing")]
     [InlineData("unclean", "the host did not go down cleanly")]
     [InlineData("untold", "does not tell whether it had gone down cleanly")]
+    [InlineData("cut log", "does not tell whether it had gone down cleanly")]
     [InlineData("empty log", "does not tell whether it had gone down cleanly")]
     [InlineData("no system", "does not tell this user its name and since when it is up")]
     [InlineData("moved", "was moved from the host 'HV1' to 'HV2'")]
@@ -153,6 +154,10 @@ public sealed class HyperVBackupTests : IDisposable
             case "untold":
                 _host.Host.BootUtc = _host.Host.BootUtc.AddDays(20);
                 _host.Host.ShowsEvents = false;
+                break;
+            case "cut log":
+                _host.Host.BootUtc = _host.Host.BootUtc.AddDays(20);
+                _host.Host.LogBegins = _host.Host.BootUtc.AddDays(-1);
                 break;
             case "empty log":
                 _host.Host.BootUtc = _host.Host.BootUtc.AddDays(20);

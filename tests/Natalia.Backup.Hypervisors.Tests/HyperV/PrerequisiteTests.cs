@@ -67,6 +67,14 @@ public sealed class PrerequisiteTests : IDisposable
         Assert.Equal((result, id), (failed.Result, failed.ErrorId));
     }
 
+    [Fact]
+    public async Task The_log_of_a_host_that_is_up_for_long_is_shown_without_its_start()
+    {
+        _host.Host.LogBegins = _host.Host.BootUtc.AddHours(1);
+        _host.Host.AddSwitch("Nowhere");
+        Assert.Equal(CheckOutcome.Passed, (await TestAsync("Nowhere")).Single(c => c.Name == "EventLog").Result);
+    }
+
     [Theory]
     [InlineData(@"D:\VMs\a.vhdx", @"D:\|E:\", "D:", true)]
     [InlineData(@"d:\VMs\a.vhdx", @"D:\|D:\VMs\", @"D:\VMs", true)]

@@ -34,7 +34,8 @@ internal sealed partial class SimHost
                 ("LastBootUpTime", BootUtc))],
         "Win32_NTLogEvent" => !ShowsEvents ? throw new CimFaultException(CimFault.AccessDenied, "Access denied")
             : ShowsEmptyLog ? []
-            : UncleanStarts.Select(t => (Code: 41, Time: t)).Append((Code: 6005, Time: BootUtc))
+            : UncleanStarts.Select(t => (Code: 41, Time: t)).Concat(_starts.Select(t => (Code: 6005, Time: t)))
+                .Append((Code: 6013, Time: BootUtc.AddHours(12))).Where(e => e.Time >= LogBegins)
                 .Select((e, i) => Row(className, "RecordNumber", $"{i}", ("Logfile", "System"),
                     ("EventCode", (ushort)e.Code), ("TimeGenerated", e.Time))),
         "Win32_Volume" => Volumes.Select(v => Row(className, "DeviceID", $@"\\?\Volume{{{v}}}\", ("Name", v),

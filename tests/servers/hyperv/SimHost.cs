@@ -14,6 +14,7 @@ internal sealed partial class SimHost(string name, string root, TimeProvider clo
 
     private readonly object _gate = new();
     private readonly List<SimJob> _jobs = [];
+    private readonly List<DateTime> _starts = [new(2026, 11, 1, 0, 0, 0, DateTimeKind.Utc)];
     private long _writes;
 
     internal string Name => name;
@@ -31,8 +32,15 @@ internal sealed partial class SimHost(string name, string root, TimeProvider clo
     /// <summary>Those of them that stand on a network card of the host.</summary>
     internal HashSet<string> ExternalSwitches { get; } = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>When the host started.</summary>
-    internal DateTime BootUtc { get; set; } = new(2026, 11, 1, 0, 0, 0, DateTimeKind.Utc);
+    /// <summary>When the host started last.</summary>
+    internal DateTime BootUtc
+    {
+        get => _starts[^1];
+        set => _starts.Add(value);
+    }
+
+    /// <summary>What is older is gone from its event log.</summary>
+    internal DateTime LogBegins { get; set; }
 
     /// <summary>When it started after it had not gone down cleanly.</summary>
     internal List<DateTime> UncleanStarts { get; } = [];

@@ -24,8 +24,14 @@ internal sealed record HostRun(string Name, DateTime BootUtc)
     /// </summary>
     private const string LogStarted = "6005";
 
+    /// <summary>The event of the log service that tells each day since when Windows is up.</summary>
+    private const string Uptime = "6013";
+
     /// <summary>Windows counts the time of its start back from now, so that a corrected clock moves it.</summary>
     private static readonly TimeSpan s_tolerance = TimeSpan.FromMinutes(2);
+
+    /// <summary>Within this time after Windows has begun to start, its log service runs.</summary>
+    private static readonly TimeSpan s_startTime = TimeSpan.FromMinutes(15);
 
     internal string ToText() => $"{Name}:{MarkTime.ToText(BootUtc)}";
 
@@ -60,16 +66,22 @@ internal sealed record HostRun(string Name, DateTime BootUtc)
         if (unclean?.Any(e => e.Time(Generated) is not DateTime time || IsLater(time)) == true)
             return "the host did not go down cleanly since its last point";
         IReadOnlyList<CimRow>? starts = await EventsAsync(host, LogStarted, cancellationToken).ConfigureAwait(false);
-        return unclean is null || starts?.Any(e => e.Time(Generated) is DateTime time && IsLater(time)) != true
+        // Its last start; and the one of then, or an older one: else something in between may be gone from the log.
+        return unclean is null || !IsThere(IsLater) || !IsThere(time => time <= BootUtc + s_startTime)
             ? "the host was started anew since its last point, and does not tell whether it had gone down cleanly"
             : null;
 
         bool IsLater(DateTime time) => time > BootUtc + s_tolerance;
+
+        bool IsThere(Func<DateTime, bool> isIt) =>
+            starts?.Any(e => e.Time(Generated) is DateTime time && isIt(time)) == true;
     }
 
-    /// <summary>Whether the host shows this user in its System log when it was started.</summary>
-    internal static async Task<bool> ShowsStartsAsync(HyperVHost host, CancellationToken cancellationToken) =>
-        (await EventsAsync(host, LogStarted, cancellationToken).ConfigureAwait(false))?.Count > 0;
+    /// <summary>Whether the host shows this user its System log. One that is up for long has lost its start there.
+    /// </summary>
+    internal static async Task<bool> ShowsLogAsync(HyperVHost host, CancellationToken cancellationToken) =>
+        (await EventsAsync(host, LogStarted, cancellationToken).ConfigureAwait(false))?.Count > 0
+        || (await EventsAsync(host, Uptime, cancellationToken).ConfigureAwait(false))?.Count > 0;
 
     private static Task<IReadOnlyList<CimRow>?> EventsAsync(HyperVHost host, string code,
         CancellationToken cancellationToken) =>
