@@ -18,15 +18,17 @@ public static class SshHostKeyReader
     /// <param name="timeout">How long at most, for all connections together.</param>
     /// <param name="clock">The clock.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    /// <returns>One of each kind that it has, that which servers of today prefer first; never empty.</returns>
+    /// <returns>One of each kind that it has, that which servers of today prefer first; never empty. And whether these
+    /// are all: the time may have been over before each kind was asked for.</returns>
     /// <exception cref="NataliaException"><c>GuestNotReachable</c>: nobody answers there as an SSH server
     /// does.</exception>
-    public static async Task<IReadOnlyList<SshHostKey>> ReadAsync(SshEndpoint at, TimeSpan timeout, TimeProvider clock,
-        CancellationToken cancellationToken)
+    public static async Task<(IReadOnlyList<SshHostKey> Keys, bool AreAll)> ReadAsync(SshEndpoint at, TimeSpan timeout,
+        TimeProvider clock, CancellationToken cancellationToken)
     {
         using Deadline limit = clock.CreateDeadline(timeout, cancellationToken);
         var keys = new List<SshHostKey>();
         Exception? failure = null;
+        bool areAll = true;
         try
         {
             foreach (Func<string, bool> kind in SshConnector.Kinds)
@@ -37,9 +39,10 @@ public static class SshHostKeyReader
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
+            areAll = false;
             failure = new TimeoutException($"it did not answer within {timeout.TotalSeconds:0} seconds", e);
         }
-        return keys.Count > 0 ? keys : throw SshConnector.NotReachable(at, failure!);
+        return keys.Count > 0 ? (keys, areAll) : throw SshConnector.NotReachable(at, failure!);
     }
 
     /// <summary>One connection that asks for one kind of key.</summary>

@@ -39,9 +39,16 @@ internal sealed class HostKeyEnrolment(TimeProvider clock)
             {
                 try
                 {
-                    IReadOnlyList<SshHostKey> keys = await SshHostKeyReader.ReadAsync(place, s_patience, clock,
-                        cancellationToken).ConfigureAwait(false);
-                    if (known is not null && !keys.Contains(known)) throw Other(appliance, place, keys, known);
+                    (IReadOnlyList<SshHostKey> keys, bool areAll) = await SshHostKeyReader.ReadAsync(place, s_patience,
+                        clock, cancellationToken).ConfigureAwait(false);
+                    if (known is not null && !keys.Contains(known))
+                    {
+                        if (areAll) throw Other(appliance, place, keys, known);
+                        // The one that is kept may be of a kind that was not asked for any more.
+                        trouble = $"the SSH server at {place} did not show all of its keys within "
+                            + $"{s_patience.TotalSeconds:0} seconds";
+                        continue;
+                    }
                     return new TakenHostKey(known ?? keys[0], place, null);
                 }
                 catch (NataliaException e) when (e.ErrorId == ErrorIds.GuestNotReachable)

@@ -57,6 +57,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     private const string ApplianceSet = "Appliance";
     private const string IdSet = "Id";
 
+    private readonly HashSet<string> _chosen = new(StringComparer.Ordinal);
     private ApplianceDirectory? _directory;
     private SshEndpoint? _sshHost;
 
@@ -172,10 +173,11 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
 
     /// <summary>
     /// Take the host key from the appliance's own SSH server, at this name or address (HOST, HOST:PORT or
-    /// [ADDRESS]:PORT), and keep it. Who answers there is believed once, which a warning tells; compare the key on the
-    /// appliance's console. A key that is kept already is compared, and another one is refused. Left out, an appliance
-    /// on Hyper-V that gets a guest credential or a key file, and has no host key, is asked at the addresses that its
-    /// guest tells the host. When nobody answers, that is told, and everything else is kept.
+    /// [ADDRESS]:PORT), and keep it; for one appliance alone. Who answers there is believed once, which a warning
+    /// tells; compare the key on the appliance's console. A key that is kept already is compared, and another one is
+    /// refused. Left out, an appliance on Hyper-V that gets a guest credential or a key file, and has no host key, is
+    /// asked at the addresses that its guest tells the host. When nobody answers, that is told, and everything else is
+    /// kept.
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
@@ -278,13 +280,17 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(ParameterSetName == IdSet
             ? ApplianceId
             : Appliance);
+        if (_sshHost is not null && selectors.Count > 1) throw OfOneOnly();
         IReadOnlyList<LocatedAppliance> appliances = await _directory.FindAsync(HypervisorsToRead(), selectors,
             cancellationToken).ConfigureAwait(false);
         foreach (ApplianceSelector selector in selectors)
         {
             try
             {
-                foreach (LocatedAppliance located in ApplianceDirectory.SelectForChange(appliances, selector))
+                List<LocatedAppliance> chosen = [.. ApplianceDirectory.SelectForChange(appliances, selector)];
+                _chosen.UnionWith(chosen.Select(a => a.Description.ApplianceId));
+                if (_sshHost is not null && _chosen.Count > 1) throw OfOneOnly();
+                foreach (LocatedAppliance located in chosen)
                 {
                     RepositoryConnection repository = Registry.RepositoryFor(located.Hypervisor, Repository,
                         located.Description.Name);
@@ -302,6 +308,10 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
             }
         }
     }
+
+    private NataliaException OfOneOnly() => new(ErrorIds.SshHostInvalid, NataliaErrorKind.InvalidArgument,
+        $"Several appliances are named, and '{SshHost}' is the place of one: the others would be given its host key.",
+        SshHost, "Name one appliance with -SshHost.");
 
     /// <summary>The settings of restore tests, with what was said now; null when nothing is set.</summary>
     private RestoreTestSettings? Change(RestoreTestSettings? before)

@@ -87,6 +87,14 @@ public sealed class HostKeyTests : IDisposable
     }
 
     [Fact]
+    public void A_place_is_one_appliances()
+    {
+        Assert.Equal([ErrorIds.SshHostInvalid], _session.Run(
+            "Set-NataliaAppliance natalia-test, other -Repository nas -SshHost 127.0.0.1:1").ErrorIds);
+        Assert.Equal([ErrorIds.NothingEnrolled], _session.Run("Get-NataliaAppliance").ErrorIds);
+    }
+
+    [Fact]
     public void What_is_no_place_is_refused_before_anything_is_kept()
     {
         Assert.Equal([ErrorIds.SshHostInvalid],

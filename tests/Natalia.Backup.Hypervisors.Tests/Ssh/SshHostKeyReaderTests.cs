@@ -1,3 +1,6 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Ssh;
@@ -16,12 +19,45 @@ public sealed class SshHostKeyReaderTests
     {
         using var server = new SshServer();
         var at = new SshEndpoint("127.0.0.1", server.Port);
-        Assert.Equal(new[] { "host-ed25519", "host-rsa" }.Select(k => SshHostKey.Parse(server.PublicKey(k))),
-            await SshHostKeyReader.ReadAsync(at, s_patience, TimeProvider.System, default));
+        (IReadOnlyList<SshHostKey> keys, bool areAll) = await SshHostKeyReader.ReadAsync(at, s_patience,
+            TimeProvider.System, default);
+        Assert.Equal(new[] { "host-ed25519", "host-rsa" }.Select(k => SshHostKey.Parse(server.PublicKey(k))), keys);
+        Assert.True(areAll);
         server.Stop();
         Assert.DoesNotContain("nobody", server.Log, StringComparison.Ordinal);
         Assert.Equal(ErrorIds.GuestNotReachable, (await Assert.ThrowsAsync<NataliaException>(
             () => SshHostKeyReader.ReadAsync(at, s_patience, TimeProvider.System, default))).ErrorId);
+    }
+
+    [SshFact]
+    public async Task A_server_that_falls_silent_has_not_shown_all_of_its_keys()
+    {
+        using var server = new SshServer();
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var clock = new FakeTimeProvider();
+        Task proxy = Task.Run(async () =>
+        {
+            using (TcpClient first = await listener.AcceptTcpClientAsync())
+            using (var to = new TcpClient("127.0.0.1", server.Port))
+                await Task.WhenAny(first.GetStream().CopyToAsync(to.GetStream()),
+                    to.GetStream().CopyToAsync(first.GetStream()));
+            using TcpClient second = await listener.AcceptTcpClientAsync();
+            clock.Advance(s_patience);
+            try
+            {
+                await second.GetStream().CopyToAsync(Stream.Null);
+            }
+            catch (IOException)
+            {
+                // It was given up.
+            }
+        });
+        (IReadOnlyList<SshHostKey> keys, bool areAll) = await SshHostKeyReader.ReadAsync(
+            new SshEndpoint("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port), s_patience, clock, default);
+        Assert.Equal([SshHostKey.Parse(server.PublicKey("host-ed25519"))], keys);
+        Assert.False(areAll);
+        await proxy;
     }
 
     [Theory]
