@@ -15,8 +15,10 @@ public static class FileMove
 #if NET8_0_OR_GREATER
         File.Move(from, to, overwrite: true);
 #else
-        // The older framework cannot move over a file; it can replace one that is there.
-        if (File.Exists(to)) File.Replace(from, to, null);
+        // The older framework cannot move over a file; it can replace one that is there. On Windows that may fail when
+        // the other file is gone and this one has not got its name yet (ReplaceFile, ERROR_UNABLE_TO_MOVE_REPLACEMENT).
+        if (Platform.IsWindows) WindowsFile.Replace(from, to);
+        else if (File.Exists(to)) File.Replace(from, to, null);
         else File.Move(from, to);
 #endif
     }

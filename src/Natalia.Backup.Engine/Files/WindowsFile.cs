@@ -1,3 +1,6 @@
+#if !NET8_0_OR_GREATER
+using System.ComponentModel;
+#endif
 using System.Runtime.InteropServices;
 using Natalia.Backup.Engine.Model;
 
@@ -65,6 +68,25 @@ internal static unsafe class WindowsFile
             : throw Error("written", Marshal.GetLastWin32Error());
     }
 
+    /// <summary>Gives a file the name of another one, which is gone then, or a name that nobody has; on the disk when
+    /// it returns. In one step.</summary>
+    /// <exception cref="IOException">Both have their names still.</exception>
+    /// <exception cref="UnauthorizedAccessException">The same.</exception>
+    internal static void Replace(string from, string to)
+    {
+        const uint MOVEFILE_REPLACE_EXISTING = 1, MOVEFILE_WRITE_THROUGH = 8;
+        const int ErrorAccessDenied = 5;
+        if (MoveFileEx(Full(from), Full(to), MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH)) return;
+        int error = Marshal.GetLastWin32Error();
+        string message = $"{new Win32Exception(error).Message}: '{to}'";
+        throw error == ErrorAccessDenied
+            ? new UnauthorizedAccessException(message)
+            : new IOException(message, unchecked((int)0x80070000) | error);
+    }
+
+    private static string Full(string path) =>
+        WindowsPath.ForCalls(Path.IsPathRooted(path) ? path : Path.GetFullPath(path));
+
     private static NativeOverlapped At(long offset) => new()
     {
         OffsetLow = unchecked((int)offset),
@@ -74,6 +96,10 @@ internal static unsafe class WindowsFile
     private static IOException Error(string done, int error) =>
         new($"The file cannot be {done}: error {error} of the operating system.", unchecked((int)0x80070000) | error);
 
+    [DllImport("kernel32", EntryPoint = "MoveFileExW", SetLastError = true, CharSet = CharSet.Unicode,
+        ExactSpelling = true)]
+    [return: MarshalAs(UnmanagedType.Bool)]
+    private static extern bool MoveFileEx(string existing, string replacement, uint flags);
     [DllImport("kernel32", SetLastError = true)]
     [return: MarshalAs(UnmanagedType.Bool)]
     private static extern bool ReadFile(SafeHandle handle, byte* buffer, int count, out int done, NativeOverlapped* at);
