@@ -212,6 +212,17 @@ public sealed class SystemdTests : IDisposable
     }
 
     [Fact]
+    public async Task A_unit_that_is_started_on_a_failure_changes_no_time()
+    {
+        SystemdScheduler systemd = Scheduler();
+        await systemd.RegisterAsync(Sample.Schedule, null, default);
+        string file = _folder["natalia-backup-nightly.timer"];
+        File.WriteAllText(file, File.ReadAllText(file).Replace("[Unit]", "[Unit]\nOnFailure=mail.service"));
+        Assert.DoesNotContain((await systemd.ListAsync(default)).Single().Schedule.Warnings,
+            w => w.Contains("goes off"));
+    }
+
+    [Fact]
     public async Task Without_a_running_manager_nothing_is_written_and_a_trial_is_no_success()
     {
         SystemdScheduler systemd = Scheduler();

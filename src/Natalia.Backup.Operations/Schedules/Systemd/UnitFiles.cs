@@ -53,15 +53,23 @@ internal static class UnitFiles
     /// <returns>The changes, each a full sentence.</returns>
     internal static IEnumerable<string> Changes(string file, string text, string wanted)
     {
-        if (Differs("Exec")) yield return $"What '{file}' starts was changed by hand.";
-        // OnCalendar, and OnBootSec or others that somebody added.
-        if (Differs("On")) yield return $"When '{file}' goes off was changed by hand.";
-        if (Differs("User=")) yield return $"The account of '{file}' was changed by hand.";
+        if (Differs("[Service]", "Exec")) yield return $"What '{file}' starts was changed by hand.";
+        // OnCalendar, and OnBootSec or others that somebody added; OnFailure is another section's.
+        if (Differs("[Timer]", "On")) yield return $"When '{file}' goes off was changed by hand.";
+        if (Differs("[Service]", "User=")) yield return $"The account of '{file}' was changed by hand.";
 
-        bool Differs(string key) => !Lines(text, key).SequenceEqual(Lines(wanted, key));
+        bool Differs(string section, string key) =>
+            !Lines(text, section, key).SequenceEqual(Lines(wanted, section, key));
 
-        static IEnumerable<string> Lines(string unit, string key) =>
-            unit.Split('\n').Select(l => l.Trim()).Where(l => l.StartsWith(key, StringComparison.Ordinal));
+        static IEnumerable<string> Lines(string unit, string section, string key)
+        {
+            string at = "";
+            foreach (string line in unit.Split('\n').Select(l => l.Trim()))
+            {
+                if (line.StartsWith("[", StringComparison.Ordinal)) at = line;
+                else if (at == section && line.StartsWith(key, StringComparison.Ordinal)) yield return line;
+            }
+        }
     }
 
     private static string? MarkOf(string text)
