@@ -73,7 +73,8 @@ public sealed class HyperVChecklistTests : IDisposable
         SimMachine? made = null;
         _room.Host.OnMade = m => made = m;
         IReadOnlyDictionary<string, JsonElement> steps = Run("result.json", "-Change");
-        foreach (string step in new[] { "8", "3", "5", "4", "define", "adapter", "8 vlan", "8 export", "2b", "6b" })
+        foreach (string step in new[] { "8", "3", "5", "4", "define", "adapter", "8 vlan", "8 export", "2b", "6b",
+            "undone", "undone VM" })
             Assert.True(steps[step].GetProperty("Error").ValueKind == JsonValueKind.Null, $"{step}: {steps[step]}");
         Assert.Equal((false, (ushort?)42), (made!.IsMergingOff, made.Adapters[0].Vlan));
         Assert.Contains("\"EnabledState\": 0", steps["8 export"].GetRawText(), StringComparison.Ordinal);
@@ -82,6 +83,30 @@ public sealed class HyperVChecklistTests : IDisposable
         Assert.Empty(_room.Machine.Snapshots);
         Assert.Empty(_room.Machine.References);
         Assert.Empty(Directory.GetFileSystemEntries(Path.GetTempPath(), made.Name));
+    }
+
+    [Theory]
+    [InlineData("ConvertToReferencePoint")]
+    [InlineData("AddResourceSettings")]
+    public void What_the_host_refuses_is_in_the_result_and_nothing_stays(string method)
+    {
+        _room.Host.Faults[method] = new SimFault { Code = 32775 };
+        IReadOnlyDictionary<string, JsonElement> steps = Run("result.json", "-Change");
+        Assert.Contains(steps.Values,
+            s => s.GetProperty("Error").ToString().Contains("32775", StringComparison.Ordinal));
+        Assert.Equal(["nothing is left", "nothing is left"], new[] { "undone", "undone VM" }
+            .Select(s => steps[s].GetProperty("Answer").GetString()));
+        Assert.Empty(_room.Machine.Snapshots);
+        Assert.Equal([_room.Machine], _room.Host.Machines);
+    }
+
+    [Fact]
+    public void A_run_that_breaks_off_writes_its_result_all_the_same()
+    {
+        EngineSession.Result run = _room.Session.Run("& $args[0] -VMName nobody -ResultPath $args[1]",
+            Path.Combine(BuildLayout.RepositoryRoot, "docs", "hyperv-checklist.ps1"), _folder["broken.json"]);
+        Assert.Contains("There are 0 VMs called 'nobody'", string.Join("\n", run.Errors), StringComparison.Ordinal);
+        Assert.Contains("broken off", File.ReadAllText(_folder["broken.json"]), StringComparison.Ordinal);
     }
 
     private static IEnumerable<string> StillThere(IReadOnlyDictionary<string, JsonElement> steps) =>
