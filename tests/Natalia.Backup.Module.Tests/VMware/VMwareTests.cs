@@ -66,6 +66,68 @@ public sealed class VMwareTests(ModuleFixture module) : IClassFixture<ModuleFixt
     }
 
     [VSphereFact]
+    public void A_server_is_known_by_the_authority_that_issued_its_certificate_and_by_no_other()
+    {
+        using SimulatedVSphere server = SimulatedVSphere.Start("-esx", "-own-certificate"),
+            stranger = SimulatedVSphere.Start("-esx", "-own-certificate");
+        string folder = module.NewFolder();
+        File.WriteAllBytes(Path.Combine(folder, "ca.pem"), server.Authority);
+        File.WriteAllBytes(Path.Combine(folder, "stranger.pem"), stranger.Authority);
+        ScriptResult result = module.Run("""
+            param($port, $user, $secret, $folder)
+            $credential = [pscredential]::new($user, (ConvertTo-SecureString $secret -AsPlainText -Force))
+            $server = @{ Port = $port; Credential = $credential; ErrorAction = 'Continue' }
+            $null = Connect-NataliaHypervisor @server -VMware localhost -CaCertificate "$folder/ca.pem" -Name known
+            (Get-NataliaAppliance natalia-nice -Hypervisor known).Name
+            $null = Connect-NataliaHypervisor @server -VMware localhost -CaCertificate "$folder/stranger.pem" -Name a
+            $null = Connect-NataliaHypervisor @server -VMware 127.0.0.1 -CaCertificate "$folder/ca.pem" -Name b
+            """, server.Port, server.User, SimulatedVSphere.Password, folder);
+        Assert.Equal(["natalia-nice"], result.Text);
+        // The second has the right authority, and is asked for by a name that the certificate does not have.
+        Assert.Equal(2, result.ErrorIds.Count);
+        Assert.All(result.ErrorIds, e => Assert.StartsWith("ServerNotTrusted,", e, StringComparison.Ordinal));
+        Assert.Single(server.Calls(), c => c == "Login");
+    }
+
+    /// <summary>In a process of its own: a proxy is of the whole process.</summary>
+    [VSphereTheory]
+    [InlineData("natalia:pass%3Aword@", "none.test", true)]
+    [InlineData("natalia:wr0ng@", "none.test", false)]
+    [InlineData("natalia:wr0ng@", "company.test, 127.0.0.0/8", true)]
+    public async Task A_proxy_is_used_with_its_login_and_named_where_it_refuses(string login, string exempt, bool works)
+    {
+        using SimulatedVSphere server = SimulatedVSphere.Start();
+        using var proxy = new ForwardProxy(host => host == "vcenter.company.test" ? server.Address : null,
+            "natalia:pass:word");
+        bool isDirect = exempt.Contains("127.", StringComparison.Ordinal);
+        string script = Path.Combine(module.NewFolder(), "proxy.ps1");
+        File.WriteAllText(script, """
+            param($Server, $Port, $User, $Secret, $Thumbprint, $Proxy, $Exempt)
+            $ErrorActionPreference = 'Stop'
+            ($env:HTTPS_PROXY, $env:NO_PROXY) = ($Proxy, $Exempt)
+            $p = @{ VMware = $Server; Port = $Port; ServerCertificateThumbprint = $Thumbprint; Name = 'vc' }
+            $p.Credential = [pscredential]::new($User, (ConvertTo-SecureString $Secret -AsPlainText -Force))
+            try {
+                $null = Connect-NataliaHypervisor @p
+                (Get-NataliaAppliance natalia-nice -Hypervisor vc).Name
+                (Test-NataliaPrerequisite natalia-nice -Detailed | Where-Object Name -eq VMHost).Actual |
+                    Select-Object -Unique
+            }
+            catch { "$($_.FullyQualifiedErrorId.Split(',')[0]) $_ $($_.Exception)" }
+            """);
+        RunnerProcess.Result run = await RunnerProcess.RunAsync(script,
+            isDirect ? server.Host : "vcenter.company.test", $"{server.Port}", server.User, SimulatedVSphere.Password,
+            server.Thumbprint, $"http://{login}127.0.0.1:{proxy.Port}", exempt);
+        Assert.True(run.ExitCode == 0, run.Error);
+        if (works) Assert.Equal(["natalia-nice", "behind a proxy"], run.Lines);
+        else Assert.StartsWith("ProxyAuthenticationFailed ", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("wr0ng", run.Output, StringComparison.Ordinal);
+        Assert.Equal(works, server.Calls().Contains("Login"));
+        Assert.Equal(isDirect, proxy.Asked.Count == 0);
+        Assert.All(proxy.Asked, a => Assert.Equal($"vcenter.company.test:{server.Port}", a));
+    }
+
+    [VSphereFact]
     public void A_point_says_that_the_VM_had_a_snapshot_of_others_and_the_snapshot_stays()
     {
         using SimulatedVSphere server = SimulatedVSphere.Start("-esx", "-disk-mib", "1");

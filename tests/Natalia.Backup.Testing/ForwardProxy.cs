@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
-namespace Natalia.Backup.Storage.S3.Tests;
+namespace Natalia.Backup.Testing;
 
 /// <summary>
 /// A forward proxy on loopback as companies have them: tunnels (CONNECT) and plain requests, with a login if wanted. It
