@@ -1,4 +1,3 @@
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;

@@ -39,19 +39,19 @@ public sealed class QemuServedDiskTests : IDisposable
     /// <param name="readFails">Whether one read of it fails.</param>
     private ServedDisks Serve(Action<string>? tell = null, bool readFails = false) =>
         new(["data"], async (socket, stop) =>
-    {
-        File.WriteAllBytes(_folder["data.raw"], s_data);
-        string[] image = readFails
-            ? ["--image-opts", "driver=raw,file.driver=blkdebug,file.image.driver=file,"
-                + $"file.image.filename={_folder["data.raw"]},file.inject-error.0.event=none,"
-                + "file.inject-error.0.iotype=read,file.inject-error.0.sector=64,file.inject-error.0.once=on"]
-            : ["-f", "raw", _folder["data.raw"]];
-        _server = Process.Start("qemu-nbd", ["-k", socket, "-x", "data", "-t", "-e", "8", .. image]);
-        for (int i = 0; i < 1000 && !await UnixSocket.IsListeningAsync(socket, stop); i++) await Task.Delay(10, stop);
-    })
-    {
-        Tell = tell,
-    };
+        {
+            File.WriteAllBytes(_folder["data.raw"], s_data);
+            string[] image = readFails
+                ? ["--image-opts", "driver=raw,file.driver=blkdebug,file.image.driver=file,"
+                    + $"file.image.filename={_folder["data.raw"]},file.inject-error.0.event=none,"
+                    + "file.inject-error.0.iotype=read,file.inject-error.0.sector=64,file.inject-error.0.once=on"]
+                : ["-f", "raw", _folder["data.raw"]];
+            _server = Process.Start("qemu-nbd", ["-k", socket, "-x", "data", "-t", "-e", "8", .. image]);
+            for (int i = 0; i < 1000 && !await UnixSocket.IsListeningAsync(socket, stop); i++) await Task.Delay(10, stop);
+        })
+        {
+            Tell = tell,
+        };
 
     /// <summary>QEMU makes whole sectors of it.</summary>
     private static void AssertHasData(QemuFixture fixture, ApplianceDescription vm) =>

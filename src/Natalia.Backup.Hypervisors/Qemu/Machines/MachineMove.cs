@@ -162,17 +162,17 @@ internal sealed class MachineMove(HostCalls calls, TimeProvider clock)
 
     private static Task BeginAsync(QmpClient monitor, int disk, CancellationToken cancellationToken) =>
         monitor.ExecuteAsync("blockdev-mirror", new JsonObject
-    {
-        ["job-id"] = JobOf(disk),
-        ["device"] = MachineCommandLine.NodeOf(disk),
-        ["target"] = TargetOf(disk),
-        ["sync"] = "full",
-        // A store that is away, a folder that is full: the job pauses, and is let go on until it can.
-        ["on-source-error"] = Stop,
-        ["on-target-error"] = Stop,
-        // So that it is seen how it ended.
-        ["auto-dismiss"] = false,
-    }, cancellationToken);
+        {
+            ["job-id"] = JobOf(disk),
+            ["device"] = MachineCommandLine.NodeOf(disk),
+            ["target"] = TargetOf(disk),
+            ["sync"] = "full",
+            // A store that is away, a folder that is full: the job pauses, and is let go on until it can.
+            ["on-source-error"] = Stop,
+            ["on-target-error"] = Stop,
+            // So that it is seen how it ended.
+            ["auto-dismiss"] = false,
+        }, cancellationToken);
 
     /// <summary>Until each device has its image.</summary>
     /// <exception cref="NataliaException"><c>TaskFailed</c>: a job, the VM or what serves its disks is gone.
