@@ -66,10 +66,6 @@ public static class _View
         Value(one, "OriginalRestorePointId"), Value(one, "IsInFuture"), Value(one, "IsRenamed")), width));
     /// <summary>What a check was about and why it ended as it did.</summary>
     public static _ViewRest Finding { get; } = new((one, used, host) => _Format.Words(FindingOf(one), used, host));
-    /// <summary>Who did something, and why.</summary>
-    public static _ViewRest Deed { get; } = new((one, used, host) => _Format.Words(string.Join(": ",
-        new[] { _Format.Line(Value(one, "Actor")), _Format.Line(Value(one, "Reason")) }.Where(t => t.Length > 0)),
-        used, host));
     /// <summary>Whose points a plan is about, and by which policy.</summary>
     public static _ViewObject Plan { get; } = new(one => SubjectOf(one) is { Length: > 0 } subject
         ? $"{subject}: {_Format.Line(Value(one, "Policy"))}"

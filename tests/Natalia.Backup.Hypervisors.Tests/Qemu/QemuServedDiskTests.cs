@@ -47,7 +47,8 @@ public sealed class QemuServedDiskTests : IDisposable
                     + "file.inject-error.0.iotype=read,file.inject-error.0.sector=64,file.inject-error.0.once=on"]
                 : ["-f", "raw", _folder["data.raw"]];
             _server = Process.Start("qemu-nbd", ["-k", socket, "-x", "data", "-t", "-e", "8", .. image]);
-            for (int i = 0; i < 1000 && !await UnixSocket.IsListeningAsync(socket, stop); i++) await Task.Delay(10, stop);
+            for (int i = 0; i < 1000 && !await UnixSocket.IsListeningAsync(socket, stop); i++)
+                await Task.Delay(10, stop);
         })
         {
             Tell = tell,
