@@ -38,7 +38,8 @@ Describe 'The package' -Skip:$noPackages {
     BeforeAll {
         # In processes of their own, whose user has an empty home: what is registered, installed and signed with is nobody's.
         $folder = Join-Path ([IO.Path]::GetTempPath()) "natalia-package-$(New-Guid)"
-        $null = New-Item -ItemType Directory "$folder/home", "$folder/packages"
+        # Without .config NuGet takes the current folder for its settings.
+        $null = New-Item -ItemType Directory "$folder/home/.config", "$folder/packages"
         function Invoke-Shell([string] $Script) {
             $file = Join-Path $folder "$(New-Guid).ps1"
             [IO.File]::WriteAllText($file, "`$ErrorActionPreference = 'Stop'; `$ProgressPreference = 'SilentlyContinue'`n$Script")
