@@ -1,6 +1,7 @@
 # The package of the module: what is installed from it is what was built. Needs PSResourceGet, which PowerShell 7.4 and newer bring along.
 BeforeDiscovery {
-    $noPackages = -not (Get-Command Compress-PSResource -ErrorAction Ignore)
+    # On Windows what PSResourceGet registers and what signs lies where no variable of the environment leads: it would be the user's own.
+    $noPackages = -not (Get-Command Compress-PSResource -ErrorAction Ignore) -or $IsWindows
 }
 BeforeAll {
     . (Join-Path $PSScriptRoot common.ps1)
@@ -23,7 +24,11 @@ Describe 'The module''s folder' {
 
     It 'names no folder of the machine that built it' {
         foreach ($file in Get-ChildItem $moduleRoot -Recurse -Filter Natalia.*.dll) {
-            [Text.Encoding]::Latin1.GetString([IO.File]::ReadAllBytes($file.FullName)).Contains($root.TrimEnd('/', '\')) | Should -BeFalse -Because $file.Name
+            $bytes = [Text.Encoding]::Latin1.GetString([IO.File]::ReadAllBytes($file.FullName))
+            # As names of files are kept, and as texts of a program are.
+            foreach ($encoding in [Text.Encoding]::UTF8, [Text.Encoding]::Unicode) {
+                $bytes.Contains([Text.Encoding]::Latin1.GetString($encoding.GetBytes($root.TrimEnd('/', '\')))) | Should -BeFalse -Because "$($file.Name), $($encoding.WebName)"
+            }
         }
     } -Skip:($PSVersionTable.PSEdition -ne 'Core')
 
@@ -31,6 +36,23 @@ Describe 'The module''s folder' {
         $fresh = Join-Path $TestDrive 'notices.txt'
         & (Join-Path $root 'tools/packaging/Write-ThirdPartyNotices.ps1') -Path $fresh
         [IO.File]::ReadAllText((Join-Path $moduleRoot 'THIRD-PARTY-NOTICES.txt')) | Should -BeExactly ([IO.File]::ReadAllText($fresh)) -Because 'tools/packaging/Write-ThirdPartyNotices.ps1 writes it anew'
+    } -Skip:($PSVersionTable.PSEdition -ne 'Core')
+
+    It 'comes with no library that nobody knows the notices of' {
+        $null = New-Item -ItemType Directory -Force (Join-Path $TestDrive 'strange/bin')
+        [IO.File]::WriteAllText((Join-Path $TestDrive 'strange/bin/Somebody.Elses.dll'), '')
+        { & (Join-Path $root 'tools/packaging/Write-ThirdPartyNotices.ps1') -Path (Join-Path $TestDrive 'n.txt') -ModuleFolder (Join-Path $TestDrive 'strange') } | Should -Throw '*Somebody.Elses.dll comes from no package*'
+    } -Skip:($PSVersionTable.PSEdition -ne 'Core')
+}
+
+Describe 'The folder of the tool' -Skip:($PSVersionTable.PSEdition -ne 'Core') {
+    It 'has notices for PowerShell''s libraries as well, as they are now' {
+        $fresh = Join-Path $TestDrive 'tool.txt'
+        & (Join-Path $root 'tools/packaging/Write-ThirdPartyNotices.ps1') -ToolPath $fresh
+        $tool = Join-Path $root 'out/natalia'
+        [IO.File]::ReadAllText((Join-Path $tool 'THIRD-PARTY-NOTICES.txt')) | Should -BeExactly ([IO.File]::ReadAllText($fresh)) -Because 'tools/packaging/Write-ThirdPartyNotices.ps1 writes it anew'
+        [IO.File]::ReadAllText($fresh) | Should -Match '(?m)^System\.Management\.Automation '
+        Join-Path $tool 'PowerShell-THIRD-PARTY-NOTICES.txt' | Should -Exist
     }
 }
 
@@ -38,8 +60,8 @@ Describe 'The package' -Skip:$noPackages {
     BeforeAll {
         # In processes of their own, whose user has an empty home: what is registered, installed and signed with is nobody's.
         $folder = Join-Path ([IO.Path]::GetTempPath()) "natalia-package-$(New-Guid)"
-        # Without .config NuGet takes the current folder for its settings.
-        $null = New-Item -ItemType Directory "$folder/home/.config", "$folder/packages"
+        # Without .config NuGet takes the current folder for its settings, and without .local/share PSResourceGet for its list of repositories.
+        $null = New-Item -ItemType Directory "$folder/home/.config", "$folder/home/.local/share", "$folder/packages"
         function Invoke-Shell([string] $Script) {
             $file = Join-Path $folder "$(New-Guid).ps1"
             [IO.File]::WriteAllText($file, "`$ErrorActionPreference = 'Stop'; `$ProgressPreference = 'SilentlyContinue'`n$Script")

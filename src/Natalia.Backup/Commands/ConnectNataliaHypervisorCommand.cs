@@ -15,17 +15,19 @@ namespace Natalia.Backup.Commands;
 /// <para>The connection stays in the session (the runspace) until it is disconnected, the module is removed or the
 /// session ends. Other sessions, jobs and runbooks do not see it.</para>
 /// <para>-Proxmox connects to a Proxmox VE cluster, which moves the data itself: connect one of its backup storages
-/// with Connect-NataliaRepository -ProxmoxStorage. The page docs/proxmox.md lists the rights that are needed.</para>
+/// with Connect-NataliaRepository -ProxmoxStorage. The page docs/proxmox.md in the module's folder lists the rights
+/// that are needed.</para>
 /// <para>-HyperV connects to a Hyper-V host of Windows Server 2016 or newer, and with it to all hosts of its failover
-/// cluster. It works on Windows only. The page docs/hyperv.md lists the rights that are needed, and says what was
-/// tried on a simulated host only.</para>
-/// <para>-VMware connects to a vCenter, or to one ESXi host, of version 6.5 or newer. The page docs/vmware.md lists the
-/// rights and ports that are needed, and says what was tried on a simulated server only.</para>
+/// cluster. It works on Windows only. The page docs/hyperv.md in the module's folder lists the rights that are needed,
+/// and says what was tried on a simulated host only.</para>
+/// <para>-VMware connects to a vCenter, or to one ESXi host, of version 6.5 or newer. The page docs/vmware.md in
+/// the module's folder lists the rights and ports that are needed, and says what was tried on a simulated server
+/// only.</para>
 /// <para>-Folder connects to a directory of exported or switched-off VMs: one folder for each VM, with its disk images
 /// and, where it is wanted, a description file vm.json. It needs no server.</para>
 /// <para>-Qemu connects to VMs of plain QEMU on this machine, which lie in the same way. Restored appliances are tested
 /// there, wherever they come from. It needs Linux, PowerShell 7 and the programs of QEMU; the page
-/// docs/hypervisor-qemu.md lists them.</para>
+/// docs/hypervisor-qemu.md in the module's folder lists them.</para>
 /// </remarks>
 /// <example>
 /// <code>Connect-NataliaHypervisor -Folder D:\Exports

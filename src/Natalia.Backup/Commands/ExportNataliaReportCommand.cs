@@ -14,7 +14,8 @@ namespace Natalia.Backup.Commands;
 /// <para>It tells what Measure-NataliaRecovery measures, with the records that it rests on. Html is one page for
 /// people: the worst thing first, then every appliance with its objectives, gaps, restore points, sizes and restore
 /// tests. It has no script and fetches nothing, so that it can be mailed and opened anywhere. Json is for programs, Csv
-/// for a spreadsheet, OpenMetrics for monitoring. docs/report.md describes all four.</para>
+/// for a spreadsheet, OpenMetrics for monitoring. docs/report.md in the module's folder describes
+/// all four.</para>
 /// <para>The headline counts the worst case: what nobody has tested is not met, and what could not be read is told. All
 /// times are UTC.</para>
 /// <para>As with Set-Content a file of that name is replaced, unless it is read-only; unlike there its name never shows

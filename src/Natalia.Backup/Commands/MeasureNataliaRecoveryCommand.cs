@@ -14,7 +14,7 @@ namespace Natalia.Backup.Commands;
 /// measured as Daily. Attained is the worst of the period, Typical the median, Now what is now.</para>
 /// <para>The points of a period are read from the signed audit log, those that are gone included; damaged and missing
 /// ones do not count. Rto rests on restore tests that passed on the appliance's own kind of hypervisor, scaled to
-/// today's disk. docs/evidence.md tells how each objective is measured.</para>
+/// today's disk. docs/evidence.md in the module's folder tells how each objective is measured.</para>
 /// <para>Nothing is changed, and no restore point is read. With several repositories the evidence of all of them
 /// counts; -Repository measures some of them alone, such as the copies in another place.</para>
 /// </remarks>

@@ -42,8 +42,8 @@ namespace Natalia.Backup.Commands;
 /// </example>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Mount-NataliaRestorePoint -Protocol Iscsi -Writable -Address 10.0.8.4 -Port 3260 -Credential (Get-Credential esx)</code>
-/// <para>Serves to an ESXi or Hyper-V host that logs in with CHAP; the secret is asked for. docs/disk-service.md tells
-/// what to do there.</para>
+/// <para>Serves to an ESXi or Hyper-V host that logs in with CHAP; the secret is asked for. docs/disk-service.md in
+/// the module's folder tells what to do there.</para>
 /// </example>
 [Cmdlet(VerbsData.Mount, "NataliaRestorePoint", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(PointMount))]

@@ -25,8 +25,8 @@ namespace Natalia.Backup.Commands;
 /// <para>No secret is written into a task or unit, or onto a command line. Runs get secrets from Get-Secret, or from
 /// the script that -SecretScript names. The account of the task must be able to: Test-NataliaPrerequisite -AsScheduled
 /// tries it. Warnings tell of network drives and of users' folders, which the account may not have.</para>
-/// <para>The same command twice changes nothing. When it fails, everything is as it was before. docs/schedules.md has
-/// the details.</para>
+/// <para>The same command twice changes nothing. When it fails, everything is as it was before. docs/schedules.md in
+/// the module's folder has the details.</para>
 /// <para>Without -ProfilePath, Proxmox VE starts the backups by itself: a backup job of the cluster, one for each VM,
 /// under an id that follows from the VM's number. Hypervisors of other kinds offer no schedules of their own: that is
 /// the error CapabilityMissing. Afterwards the cluster is asked which disks the job takes. A job that would leave out

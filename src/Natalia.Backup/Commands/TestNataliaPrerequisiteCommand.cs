@@ -15,7 +15,7 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Says beforehand what would fail: rights, guest agent, storages, leftovers.</summary>
 /// <remarks>
-/// <para>For Proxmox VE and Hyper-V. Hypervisors of other kinds offer no such check: that is the error
+/// <para>For Proxmox VE, Hyper-V and VMware. Hypervisors of other kinds offer no such check: that is the error
 /// CapabilityMissing.</para>
 /// <para>Also disks that are left out of backups, and VMs that no schedule takes. Nothing is changed. Each check is an
 /// object of its own; a right that is missing is named with its path. NotEvidenced means that a check could not be

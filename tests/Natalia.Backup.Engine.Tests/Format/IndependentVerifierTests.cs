@@ -12,7 +12,7 @@ using static Natalia.Backup.Testing.RepositoryFixture;
 namespace Natalia.Backup.Engine.Tests.Format;
 
 /// <summary>
-/// docs/audit.md says enough to write a verifier of logs: tests/audit/verify_log.py, which shares nothing with the
+/// docs/audit.md says enough to write a verifier of logs: tools/escape-kit/verify_log.py, which shares nothing with the
 /// product, finds what the product finds.
 /// </summary>
 public sealed class IndependentVerifierTests
@@ -190,7 +190,7 @@ public sealed class IndependentVerifierTests
         (int code, string output, string errors) = Counterpart.Python.Run(new Dictionary<string, string?>
         {
             ["PYTHONIOENCODING"] = "utf-8",
-        }, [Path.Combine(AppContext.BaseDirectory, "audit", "verify_log.py"), folder.Path, .. heads]);
+        }, [Path.Combine(AppContext.BaseDirectory, "escape-kit", "verify_log.py"), folder.Path, .. heads]);
         Assert.Equal("", errors);
         return (code, output);
     }
