@@ -16,6 +16,7 @@ public sealed class RestoredMachineTests
         await using var fixture = new SimBuilderFixture();
         SimMachine original = fixture.Host.Machines[0];
         original.IsGen2 = false;
+        original.Notes = "Calls of Nice\r\n<before> a restart, ask the exchange's people";
         original.Adapters[0].Vlan = 12;
         byte[] system = HyperVFixture.Bytes(64 << 10, 1), data = HyperVFixture.Bytes(128 << 10, 2);
         fixture.Host.NewDisk(original, SimMachine.Ide(0, 0), system);

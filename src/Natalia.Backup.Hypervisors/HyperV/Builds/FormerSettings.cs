@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
@@ -27,13 +28,14 @@ internal sealed record FormerSettings
         if (appliance.NativeFormat != MachineReader.NativeFormat || appliance.NativeConfiguration is not string text)
             return new FormerSettings();
         var former = new FormerSettings();
-        // One object a line, between the lines of the enclosing element.
-        foreach (string line in text.Split('\n').Where(l => l.StartsWith("<INSTANCE", StringComparison.Ordinal)))
+        // Each object by itself, so that one that cannot be read costs no other. Their values, such as a VM's notes,
+        // may have several lines.
+        foreach (Match instance in Regex.Matches(text, "<INSTANCE .*?</INSTANCE>", RegexOptions.Singleline))
         {
             CimRow row;
             try
             {
-                row = EmbeddedInstance.Read(line);
+                row = EmbeddedInstance.Read(instance.Value);
             }
             catch (FormatException)
             {
