@@ -46,8 +46,8 @@ public sealed record ApplianceDescription
     /// <summary>All its virtual disks, backed up or not.</summary>
     public IReadOnlyList<ApplianceDisk> Disks { get; init; } = [];
     /// <summary>
-    /// The format of <see cref="NativeConfiguration"/>: <c>vm.json</c>, <c>vmx</c>, <c>qemu-server</c>, …; null when
-    /// there is none.
+    /// The format of <see cref="NativeConfiguration"/>: <c>vm.json</c>, <c>vim25-config</c>, <c>qemu-server</c>, …;
+    /// null when there is none.
     /// </summary>
     public string? NativeFormat { get; init; }
     /// <summary>The hypervisor's own description, word for word, so that nothing it knows is lost; or null.</summary>

@@ -56,15 +56,17 @@ internal static class BackupRunner
                 List<IDiskSource> sources = [];
                 try
                 {
+                    List<string> remarks = [.. ForeignSnapshots(frozen)];
                     BackupRequest request = Request(run, type, frozen, sources) with
                     {
                         CdrBaseline = baseline?.Invoke(frozen.TimeUtc),
-                        Attachments = await FrozenAttachments.ReadAsync(vm, frozen, warnings,
+                        Attachments = await FrozenAttachments.ReadAsync(vm, frozen, remarks,
                             cancellationToken).ConfigureAwait(false),
+                        Remarks = remarks,
                     };
                     point = await pending.ExecuteAsync(request, frozen.SealAsync, progress,
                         cancellationToken).ConfigureAwait(false);
-                    warnings.AddRange(Warnings(point, frozen));
+                    warnings.AddRange(Warnings(point, frozen, remarks));
                 }
                 catch (Exception e)
                 {
@@ -104,12 +106,10 @@ internal static class BackupRunner
             ReadMethod = sources.OfType<IReadMethodSource>().Select(s => (ReadMethod?)s.ReadMethod).FirstOrDefault(),
             ConsistencyReason = frozen.ConsistencyReason
                 ?? (run.NeverQuiesce ? "The appliance is set to be backed up without its guest's help." : null),
-            Remarks = Remarks(frozen),
         };
     }
 
-    /// <summary>What the point and the run say of a frozen state besides.</summary>
-    private static IReadOnlyList<string> Remarks(IFrozenDisks frozen) =>
+    private static IReadOnlyList<string> ForeignSnapshots(IFrozenDisks frozen) =>
         (frozen as IForeignSnapshots)?.ForeignSnapshots switch
         {
             null or 0 => [],
@@ -164,10 +164,13 @@ internal static class BackupRunner
         + "What either case needs was kept on the hypervisor, and the next backup removes what is not needed.";
 
     /// <summary>What the user should know of a point although it was made: full sentences.</summary>
-    internal static IReadOnlyList<string> Warnings(RestorePoint point, IFrozenDisks frozen)
+    /// <param name="point">The point.</param>
+    /// <param name="frozen">The frozen state.</param>
+    /// <param name="remarks">What the point says of that state besides.</param>
+    internal static IReadOnlyList<string> Warnings(RestorePoint point, IFrozenDisks frozen,
+        IReadOnlyList<string> remarks)
     {
         string? consistencyReason = frozen.ConsistencyReason;
-        IReadOnlyList<string> remarks = Remarks(frozen);
         List<string> warnings = [.. frozen.Warnings.Select(w => $"{point.ApplianceName}: {w}")];
         if (point.RequestedType == RequestedBackupType.Incremental && point.Type == BackupType.Full)
             warnings.Add(

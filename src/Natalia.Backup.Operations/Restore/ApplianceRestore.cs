@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Configurations;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Mounts;
@@ -20,6 +21,10 @@ namespace Natalia.Backup.Operations.Restore;
 internal sealed class ApplianceRestore(HypervisorConnection hypervisor, RestoreSource.PointImage image,
     RestoreWishes wishes, BuildJournal journal, (PointServing Serving, IReadOnlyList<string> Disks)? served = null)
 {
+    private const string FreshState = "The VM begins with fresh firmware state: where it starts by UEFI, and not by "
+        + "the default path of its EFI partition, choose the boot loader's file in the firmware's menu once; a disk "
+        + "that its TPM unlocked asks for the recovery key.";
+
     /// <summary>What the VM will be called.</summary>
     internal string Name => wishes.NewName ?? image.Appliance.Name;
 
@@ -99,14 +104,17 @@ internal sealed class ApplianceRestore(HypervisorConnection hypervisor, RestoreS
     private List<string> AttachmentWarnings(IReadOnlyList<ApplianceAttachment> taken)
     {
         if (image.AttachmentTrouble is string trouble)
-            return [$"{Name}: the VM begins with fresh firmware state. {trouble}"];
+            return [$"{Name}: {trouble} {FreshState}"];
         List<ApplianceAttachment> left = [.. image.Attachments.Except(taken)];
-        if (left.Count == 0) return [];
-        return [$"{Name}: not put back on the {hypervisor.Hypervisor.Kind} hypervisor '{hypervisor.Name}': "
-            + $"{string.Join(", ", left)}, which come from {image.Appliance.HypervisorKind}. The VM begins with fresh "
-            + "firmware state: where it starts by UEFI, and not by the default path of its EFI partition, choose the "
-            + "boot loader's file in the firmware's menu once; a disk that its TPM unlocked asks for the recovery key. "
-            + "Export-NataliaApplianceConfiguration writes them to files."];
+        if (left.Count > 0)
+            return [$"{Name}: not put back on the {hypervisor.Hypervisor.Kind} hypervisor '{hypervisor.Name}': "
+                + $"{string.Join(", ", left)}, which come from {image.Appliance.HypervisorKind}. {FreshState} "
+                + "Export-NataliaApplianceConfiguration writes them to files."];
+        // Some hypervisors keep the variables in one file with the state of a TPM.
+        bool hasState = taken.Any(a => a.Kind is AttachmentKind.UefiVariables or AttachmentKind.TpmState);
+        return hasState || ConfiguredFirmware.IsUefi(image.Appliance) != true
+            ? []
+            : [$"{Name}: it starts by UEFI, and the point holds no variables of its firmware. {FreshState}"];
     }
 
     /// <summary>Switches a restored VM on.</summary>

@@ -39,7 +39,7 @@ public sealed class FloorTests
         ]),
         [Hypervisors] = (typeof(ProxmoxHypervisor).Assembly,
         [
-            "Qemu", "Qemu.Live", "Qemu.Machines", "Qemu.Protocol", "Folder",
+            "Qemu", "Qemu.Live", "Qemu.Machines", "Qemu.Protocol", "Configurations", "Folder",
             "Proxmox", "Proxmox.Restores", "Proxmox.Backups", "Proxmox.Jobs", "Proxmox.Notes",
             "Proxmox.Cluster", "Proxmox.BackupServer", "Proxmox.Rest",
             "HyperV", "HyperV.Builds", "HyperV.Replication", "HyperV.Backups", "HyperV.Tracking", "HyperV.Checkpoints",

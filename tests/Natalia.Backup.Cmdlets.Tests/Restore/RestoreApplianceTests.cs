@@ -242,6 +242,29 @@ public sealed class RestoreApplianceTests : IDisposable
         EngineSession.Result point = BackUp();
         Assert.Contains("has no attachments", Assert.Single(point.Warnings));
         Assert.Empty(Ok("(Get-NataliaRestorePoint -Latest).Attachments").Output);
+        Assert.Contains("has no attachments", Reason());
+    }
+
+    [Fact]
+    public void A_uefi_vm_without_variables_is_told_by_its_point_and_by_its_restore()
+    {
+        EngineSession.Result first = BackUp("-IncludeSystemDisk");
+        Assert.Empty(first.Warnings);
+        Assert.Null(first.Output.Single().Properties["Reason"].Value);
+        string description = _folder["vms/natalia-nice/vm.json"];
+        File.WriteAllText(description, $$"""{ "firmware": "UEFI",{{File.ReadAllText(description).Split('{', 2)[1]}}""");
+        Assert.Empty(BackUp("-IncludeSystemDisk").Warnings);
+        Assert.Empty(Restore("with").Warnings);
+
+        File.WriteAllText(description, File.ReadAllText(description).Replace("attachments", "formerly"));
+        Assert.Contains("starts by UEFI", Assert.Single(BackUp("-IncludeSystemDisk").Warnings));
+        Assert.Contains("starts by UEFI", Reason());
+        string warning = Assert.Single(Restore("without").Warnings);
+        Assert.StartsWith("without: it starts by UEFI", warning);
+        Assert.Contains("choose the boot loader's file", warning);
+
+        EngineSession.Result Restore(string name) => Ok("Get-NataliaRestorePoint -Latest | "
+            + "Restore-NataliaAppliance -Hypervisor out -NewName $args[0]", name);
     }
 
     [Theory]
@@ -256,11 +279,14 @@ public sealed class RestoreApplianceTests : IDisposable
         Describe("natalia-nice", "natalia-nice", "4711", "data.raw", path);
         Assert.Equal([errorId], Ok("(Test-NataliaPrerequisite natalia-nice).ErrorId").Text);
         Assert.Contains("has no attachments", Assert.Single(BackUp().Warnings));
+        Assert.Contains("has no attachments", Reason());
         Assert.Empty(Ok("(Get-NataliaRestorePoint -Latest).Attachments").Output);
     }
 
     private EngineSession.Result BackUp(string parameters = "") =>
         Ok($"Invoke-NataliaBackup natalia-nice -Hypervisor vms -Repository local {parameters}");
+
+    private string Reason() => Assert.Single(Ok("(Get-NataliaRestorePoint -Latest).Reason").Text);
 
     private void Describe(string folder, string name, string id, string data, string attachment = "vars.fd") =>
         File.WriteAllText(_folder[$"vms/{folder}/vm.json"], $$"""

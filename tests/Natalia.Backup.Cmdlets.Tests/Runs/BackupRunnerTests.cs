@@ -207,7 +207,7 @@ public sealed class BackupRunnerTests : IDisposable
         };
         IFrozenDisks frozen = await hypervisor.FreezeAsync(hypervisor.Appliance, How, default);
 
-        IReadOnlyList<string> told = BackupRunner.Warnings(point, frozen);
+        IReadOnlyList<string> told = BackupRunner.Warnings(point, frozen, []);
         Assert.Equal(warnings, told.Count);
         Assert.All(told, w => Assert.StartsWith("natalia-test: ", w, StringComparison.Ordinal));
     }

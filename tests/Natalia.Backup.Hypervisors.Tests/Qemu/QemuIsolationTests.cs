@@ -51,8 +51,8 @@ public sealed class QemuIsolationTests
         var point = (RestoreSource.PointImage)fixture.Source;
         var source = new RestoreSource.PointImage(point.Point, point.Appliance with
         {
-            NativeFormat = "vmx",
-            NativeConfiguration = "firmware = \"efi\"",
+            NativeFormat = "vim25-config",
+            NativeConfiguration = """<config xmlns="urn:vim25"><firmware>efi</firmware></config>""",
         }, point.Write);
         ITestBench bench = (await fixture.ConnectAsync()).Require<ITestBench>("test bench");
         var how = new TestVMRequest { IsolatedNetwork = QemuNetworks.None };

@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Configurations;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Testing;
 using Natalia.Backup.Testing.Hypervisors;
@@ -122,6 +123,7 @@ public sealed class VSphereBuilderTests : BuilderConformance
             new BuildRequest { Name = "restored", Attachments = [attachment] }, null, default);
 
         Assert.Contains("debian10_64Guest", made.NativeConfiguration);
+        Assert.Equal(firmware == "efi", ConfiguredFirmware.IsUefi(made));
         Assert.Contains("VirtualLsiLogicController", made.NativeConfiguration);
         Assert.Contains("VirtualE1000", made.NativeConfiguration);
         string disk = fixture.Find(made.NativeId!).GetProperty("disks")[0].GetProperty("file").GetString()!;
