@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
 
@@ -22,33 +23,33 @@ internal static class HostChecks
     internal static async Task<IReadOnlyList<CheckResult>> ReadAsync(HyperVHost host,
         CancellationToken cancellationToken)
     {
-        var checks = new List<CheckResult>();
+        var checks = new CheckList();
         (IReadOnlyList<CimRow> systems, NataliaException? trouble) = await ListAsync("Msvm_ComputerSystem")
             .ConfigureAwait(false);
         bool isDenied = trouble?.ErrorId == ErrorIds.PermissionDenied;
         bool answers = trouble is null || isDenied;
-        Add("VMHost", host.Name, answers ? CheckOutcome.Passed : CheckOutcome.Failed, "answers",
+        checks.Add("VMHost", host.Name, answers ? CheckOutcome.Passed : CheckOutcome.Failed, "answers",
             answers ? "answers" : "does not answer", answers ? null : trouble!.Message, trouble?.ErrorId);
-        if (!answers) return checks;
+        if (!answers) return checks.All;
         CheckRights();
-        if (isDenied) return checks;
+        if (isDenied) return checks.All;
         foreach ((string className, string name) in s_services)
             await CheckServiceAsync(className, $"{name} on {host.Name}").ConfigureAwait(false);
-        return checks;
+        return checks.All;
 
         void CheckRights()
         {
             if (isDenied)
-                Add("Rights", host.Name, CheckOutcome.Failed, "may list VMs", "denied",
+                checks.Add("Rights", host.Name, CheckOutcome.Failed, "may list VMs", "denied",
                     $"{trouble!.Message} {trouble.RecommendedAction}", trouble.ErrorId);
             // The host itself is one of the objects.
             else if (systems.Count == 0)
-                Add("Rights", host.Name, CheckOutcome.NotEvidenced, "may list VMs", "is shown nothing",
+                checks.Add("Rights", host.Name, CheckOutcome.NotEvidenced, "may list VMs", "is shown nothing",
                     "The host lists not even itself: it may hide from this user what it does not refuse. See that "
                         + "the user is in the host's group Hyper-V Administrators; on the host itself, run PowerShell "
                         + "elevated.");
             else
-                Add("Rights", host.Name, CheckOutcome.Passed, "may list VMs", "may list VMs",
+                checks.Add("Rights", host.Name, CheckOutcome.Passed, "may list VMs", "may list VMs",
                     "Whether this user may also make checkpoints and change VMs there is not asked, because only "
                         + "doing it tells: the group Hyper-V Administrators may.");
         }
@@ -59,15 +60,15 @@ internal static class HostChecks
                 .ConfigureAwait(false);
             bool? isStarted = found.FirstOrDefault()?.Flag("Started");
             if (found.Count == 0)
-                Add("Service", target, CheckOutcome.Failed, "started", "not there",
+                checks.Add("Service", target, CheckOutcome.Failed, "started", "not there",
                     missing is null ? $"The host has no {className}. See that its service vmms runs."
                         : $"{missing.Message} {missing.RecommendedAction}",
                     missing?.ErrorId ?? ErrorIds.HypervisorNotFound);
             else if (isStarted is null)
-                Add("Service", target, CheckOutcome.NotEvidenced, "started", "not told",
+                checks.Add("Service", target, CheckOutcome.NotEvidenced, "started", "not told",
                     "It is there, and the host does not say whether it is started.");
             else
-                Add("Service", target, isStarted.Value ? CheckOutcome.Passed : CheckOutcome.Failed, "started",
+                checks.Add("Service", target, isStarted.Value ? CheckOutcome.Passed : CheckOutcome.Failed, "started",
                     isStarted.Value ? "started" : "not started",
                     isStarted.Value ? null : "See that the host's service vmms runs (Get-Service vmms).",
                     ErrorIds.HypervisorNotFound);
@@ -84,17 +85,5 @@ internal static class HostChecks
                 return ([], e);
             }
         }
-
-        void Add(string name, string target, CheckOutcome result, string expected, string actual,
-            string? detail = null, string? errorId = null) => checks.Add(new CheckResult
-            {
-                Name = name,
-                Target = target,
-                Result = result,
-                Expected = expected,
-                Actual = actual,
-                Detail = detail,
-                ErrorId = result == CheckOutcome.Failed ? errorId : null,
-            });
     }
 }

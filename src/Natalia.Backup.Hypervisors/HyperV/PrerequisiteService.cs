@@ -19,8 +19,7 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
     internal async Task<IReadOnlyList<CheckResult>> TestAsync(ApplianceDescription? appliance,
         PrerequisiteRequest request, CancellationToken cancellationToken)
     {
-        var checks = new List<CheckResult>();
-        string? applianceId = null;
+        var checks = new CheckList();
         IReadOnlyList<HyperVHost> hosts = await site.HostsAsync(cancellationToken).ConfigureAwait(false);
         foreach (HyperVHost host in hosts)
             checks.AddRange(await HostChecks.ReadAsync(host, cancellationToken).ConfigureAwait(false));
@@ -28,23 +27,24 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
         {
             Machine machine = await site.RequireAsync(appliance.NativeId, appliance.Name, cancellationToken)
                 .ConfigureAwait(false);
-            applianceId = MachineReader.ApplianceIdOf(machine);
+            checks.ApplianceId = MachineReader.ApplianceIdOf(machine);
             await CheckMachineAsync(machine).ConfigureAwait(false);
         }
         if (request.IsolatedNetwork is string network) await CheckNetworkAsync(network).ConfigureAwait(false);
-        return checks;
+        return checks.All;
 
         async Task CheckMachineAsync(Machine machine)
         {
             (string Why, string Advice)? unfit = MachineChecks.WhyNot(machine);
-            Add("Suitable", machine.Name, unfit is null ? CheckOutcome.Passed : CheckOutcome.Failed, "can be backed up",
+            checks.Add("Suitable", machine.Name, unfit is null ? CheckOutcome.Passed : CheckOutcome.Failed,
+                "can be backed up",
                 unfit?.Why ?? "can be backed up", unfit?.Advice, ErrorIds.ApplianceNotSuitable);
-            Add("Free", machine.Name, machine.Occupation is null ? CheckOutcome.Passed : CheckOutcome.Warning,
+            checks.Add("Free", machine.Name, machine.Occupation is null ? CheckOutcome.Passed : CheckOutcome.Warning,
                 "nothing under way", machine.Occupation ?? "nothing under way");
             string? deaf = machine.IsRunning
                 ? await GuestQuiescing.WhyNotAsync(machine, cancellationToken).ConfigureAwait(false)
                 : null;
-            Add("GuestVss", machine.Name, !machine.IsRunning ? CheckOutcome.Skipped
+            checks.Add("GuestVss", machine.Name, !machine.IsRunning ? CheckOutcome.Skipped
                 : deaf is null ? CheckOutcome.Passed : CheckOutcome.Failed, "answers",
                 machine.IsRunning ? deaf is null ? "answers" : "does not answer" : "not running", deaf,
                 ErrorIds.QuiesceFailed);
@@ -54,7 +54,7 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
             await CheckMergingAsync(machine).ConfigureAwait(false);
             await CheckStandingAsync(machine).ConfigureAwait(false);
             if (machine.HasTpm)
-                Add("VirtualTpm", machine.Name, CheckOutcome.Warning, "none", "has one",
+                checks.Add("VirtualTpm", machine.Name, CheckOutcome.Warning, "none", "has one",
                     "The VM has a virtual TPM. Its state is kept with each point where the VM's files can be read; the "
                         + "keys that open it are the host's (its key protector), and are in no backup. Have the "
                         + "recovery keys of what it unlocks, and export the host's guardian certificates.");
@@ -62,7 +62,7 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
 
         async Task CheckDiskAsync(Machine machine, DiskSlot slot)
         {
-            Add("Disk", slot.DiskId, slot.Obstacle is null ? CheckOutcome.Passed : CheckOutcome.Warning,
+            checks.Add("Disk", slot.DiskId, slot.Obstacle is null ? CheckOutcome.Passed : CheckOutcome.Warning,
                 "can be backed up", slot.Obstacle ?? "can be backed up",
                 slot.Obstacle is null ? null : $"The disk '{slot.DiskId}' is left out of every backup: it "
                     + slot.Obstacle + ".");
@@ -77,7 +77,8 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
                     "Give this user the right to the host's administrative share, or run this on the host "
                     + "(-Transport Local).");
             }, cancellationToken)).ConfigureAwait(false);
-            Add("DiskFile", slot.DiskId, trouble is null ? CheckOutcome.Passed : CheckOutcome.Failed, "reachable",
+            checks.Add("DiskFile", slot.DiskId, trouble is null ? CheckOutcome.Passed : CheckOutcome.Failed,
+                "reachable",
                 trouble is null ? "reachable" : "not reachable",
                 trouble is null ? null : $"{trouble.Message} {trouble.RecommendedAction}", trouble?.ErrorId);
         }
@@ -87,7 +88,7 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
             HostVolumes volumes = await HostVolumes.ReadAsync(machine.Host, cancellationToken).ConfigureAwait(false);
             foreach ((string volume, long? free) in machine.Disks.Where(d => d.Obstacle is null)
                 .Select(d => d.Path).OfType<string>().Select(volumes.Find).Distinct())
-                Add("Room", volume, free is null ? CheckOutcome.NotEvidenced
+                checks.Add("Room", volume, free is null ? CheckOutcome.NotEvidenced
                     : free < LittleRoom ? CheckOutcome.Warning : CheckOutcome.Passed, "10 GiB free",
                     free is null ? "unknown" : string.Format(CultureInfo.InvariantCulture, "{0:0.0} GiB free",
                         free.Value / (double)(1L << 30)),
@@ -100,14 +101,14 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
         async Task CheckHostRunAsync(HyperVHost host)
         {
             bool isKnown = await HostRun.ReadAsync(host, cancellationToken).ConfigureAwait(false) is not null;
-            Add("HostStart", host.Name, isKnown ? CheckOutcome.Passed : CheckOutcome.Warning, "told",
+            checks.Add("HostStart", host.Name, isKnown ? CheckOutcome.Passed : CheckOutcome.Warning, "told",
                 isKnown ? "told" : "not told",
                 isKnown ? null : "The host does not tell this user its name and since when it is up "
                     + "(Win32_OperatingSystem in root/cimv2), so that its change tracking is not believed: every "
                     + "backup reads everything. Give this user the right to that namespace (wmimgmt.msc: Enable "
                     + "Account, Remote Enable).");
             bool isShown = await HostRun.ShowsLogAsync(host, cancellationToken).ConfigureAwait(false);
-            Add("EventLog", host.Name, isShown ? CheckOutcome.Passed : CheckOutcome.Warning, "shown",
+            checks.Add("EventLog", host.Name, isShown ? CheckOutcome.Passed : CheckOutcome.Warning, "shown",
                 isShown ? "shown" : "not shown",
                 isShown ? null : "The host does not show this user its System event log, which tells whether it went "
                     + "down cleanly: after each start of it the next backup reads everything. Make this user a member "
@@ -117,7 +118,7 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
         async Task CheckMergingAsync(Machine machine)
         {
             bool isOff = await MergeSettings.AreOffAsync(machine, cancellationToken).ConfigureAwait(false);
-            Add("Merging", machine.Name, isOff ? CheckOutcome.Failed : CheckOutcome.Passed, "switched on",
+            checks.Add("Merging", machine.Name, isOff ? CheckOutcome.Failed : CheckOutcome.Passed, "switched on",
                 isOff ? "switched off" : "switched on", isOff ? MergeSettings.Advice : null,
                 ErrorIds.ApplianceNotSuitable);
         }
@@ -127,12 +128,13 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
             Standing standing = await Standing.ReadAsync(machine, cancellationToken).ConfigureAwait(false);
             int left = (await backups.FindLeftoversAsync(appliance, cancellationToken).ConfigureAwait(false))
                 .Count(l => l.Tokens.Count == 0);
-            Add("Leftovers", machine.Name, left == 0 ? CheckOutcome.Passed : CheckOutcome.Warning, "none",
+            checks.Add("Leftovers", machine.Name, left == 0 ? CheckOutcome.Passed : CheckOutcome.Warning, "none",
                 left.ToString(CultureInfo.InvariantCulture),
                 left == 0 ? null : "Checkpoints of backups stand: of one that runs now, or of dead ones. The next "
                     + "backup removes those of dead ones.");
             int foreign = standing.Foreign(machine).Count(Standing.IsOfBackup);
-            Add("ForeignCheckpoints", machine.Name, foreign == 0 ? CheckOutcome.Passed : CheckOutcome.Warning, "none",
+            checks.Add("ForeignCheckpoints", machine.Name, foreign == 0 ? CheckOutcome.Passed : CheckOutcome.Warning,
+                "none",
                 foreign.ToString(CultureInfo.InvariantCulture),
                 foreign == 0 ? null : "Another backup product's checkpoints stand. They lengthen the chain that is "
                     + "read, and are never touched.");
@@ -142,26 +144,14 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
         {
             NetworkPlace? place = NetworkPlace.TryFind(await VirtualSwitch.ListAsync(site.First, cancellationToken)
                 .ConfigureAwait(false), name);
-            Add("IsolatedNetwork", name, place is null ? CheckOutcome.Failed : CheckOutcome.Passed, "there",
+            checks.Add("IsolatedNetwork", name, place is null ? CheckOutcome.Failed : CheckOutcome.Passed, "there",
                 place is null ? "not there" : "there", null, ErrorIds.NetworkNotFound);
             if (place is null) return;
             SwitchReach reach = await SwitchReach.ReadAsync(site.First, place.Switch, cancellationToken)
                 .ConfigureAwait(false);
-            Add("NoWayOut", name, reach.Result, SwitchReach.Expected, reach.Actual, null, ErrorIds.IsolationNotProven);
+            checks.Add("NoWayOut", name, reach.Result, SwitchReach.Expected, reach.Actual, null,
+                ErrorIds.IsolationNotProven);
         }
-
-        void Add(string name, string target, CheckOutcome result, string expected, string actual,
-            string? detail = null, string? errorId = null) => checks.Add(new CheckResult
-            {
-                Name = name,
-                Target = target,
-                Result = result,
-                Expected = expected,
-                Actual = actual,
-                Detail = detail,
-                ApplianceId = applianceId,
-                ErrorId = result == CheckOutcome.Failed ? errorId : null,
-            });
     }
 
     private static async Task<NataliaException?> TryAsync<T>(Func<Task<T>> deed)

@@ -23,10 +23,10 @@ internal sealed class PrerequisiteService(
         ApplianceDescription? appliance, PrerequisiteRequest request, CancellationToken cancellationToken)
     {
         string? vmid = appliance is null ? null : ProxmoxCluster.VmidOf(appliance);
-        var checks = new List<CheckResult>();
-        string? applianceId = vmid is null ? null : cluster.ApplianceIdOf(vmid);
+        var checks = new CheckList { ApplianceId = vmid is null ? null : cluster.ApplianceIdOf(vmid) };
         RightsMap rights = await cluster.GetRightsAsync(cancellationToken).ConfigureAwait(false);
-        Add("ServerVersion", cluster.Location, cluster.Version >= s_oldest ? CheckOutcome.Passed : CheckOutcome.Warning,
+        checks.Add("ServerVersion", cluster.Location,
+            cluster.Version >= s_oldest ? CheckOutcome.Passed : CheckOutcome.Warning,
             "8.0 or newer", cluster.Version.ToString());
 
         IReadOnlyList<StorageInfo> all = await cluster.GetStoragesAsync(cancellationToken).ConfigureAwait(false);
@@ -42,33 +42,20 @@ internal sealed class PrerequisiteService(
                 "Datastore.Allocate");
         }
         foreach (string node in await cluster.GetOfflineNodesAsync(cancellationToken).ConfigureAwait(false))
-            Add("Node", node, CheckOutcome.Warning, "up", "down",
+            checks.Add("Node", node, CheckOutcome.Warning, "up", "down",
                 $"The node '{node}' is down: of its VMs and its local storages nothing is known.");
         Right("/", "to read schedules and coverage", "Sys.Audit");
         Right("/", "to change schedules", "Sys.Modify");
         if (vmid is not null) await CheckApplianceAsync(vmid).ConfigureAwait(false);
         if (request.IsolatedNetwork is not null)
             await CheckTestBenchAsync(vmid, request.IsolatedNetwork).ConfigureAwait(false);
-        return checks;
-
-        void Add(string name, string? target, CheckOutcome result, string? expected = null, string? actual = null,
-            string? detail = null, string? errorId = null) =>
-            checks.Add(new CheckResult
-            {
-                Name = name,
-                Target = target,
-                Result = result,
-                Expected = expected,
-                Actual = actual,
-                Detail = detail,
-                ApplianceId = applianceId,
-                ErrorId = result == CheckOutcome.Failed ? errorId : null,
-            });
+        return checks.All;
 
         void Right(string path, string why, params string[] anyOf)
         {
             bool has = rights.Has(path, anyOf);
-            Add("Right", $"{string.Join(" or ", anyOf)} on {path}", has ? CheckOutcome.Passed : CheckOutcome.Failed,
+            checks.Add("Right", $"{string.Join(" or ", anyOf)} on {path}",
+                has ? CheckOutcome.Passed : CheckOutcome.Failed,
                 "granted", has ? "granted" : "missing",
                 has ? null : $"'{cluster.Client.User}' needs {string.Join(" or ", anyOf)} on {path} {why}.",
                 ErrorIds.PermissionDenied);
@@ -79,7 +66,8 @@ internal sealed class PrerequisiteService(
         void RestoreRight(string path, string privilege)
         {
             bool has = rights.Has(path, privilege);
-            Add("RestoreRight", $"{privilege} on {path}", has ? CheckOutcome.Passed : CheckOutcome.Warning, "granted",
+            checks.Add("RestoreRight", $"{privilege} on {path}", has ? CheckOutcome.Passed : CheckOutcome.Warning,
+                "granted",
                 has ? "granted" : "missing",
                 has ? null : $"'{cluster.Client.User}' needs {privilege} on {path} to restore to a new VM and to see "
                     + "it then (on a pool for test VMs).");
@@ -91,20 +79,20 @@ internal sealed class PrerequisiteService(
             if (storage is null)
             {
                 bool maySee = rights.Has($"/storage/{name}", "Datastore.Audit");
-                Add("Storage", name, CheckOutcome.Failed, "there", maySee ? "not there" : "not to be seen",
+                checks.Add("Storage", name, CheckOutcome.Failed, "there", maySee ? "not there" : "not to be seen",
                     maySee ? $"'{cluster.Location}' has no storage '{name}'." : $"'{cluster.Client.User}' sees no "
                         + $"storage '{name}': Datastore.Audit on /storage/{name} is missing.",
                     maySee ? ErrorIds.StorageNotFound : ErrorIds.PermissionDenied);
                 return;
             }
-            Add("Storage", name,
+            checks.Add("Storage", name,
                 storage.TakesBackups && storage.Nodes.Count > 0 ? CheckOutcome.Passed : CheckOutcome.Failed,
                 "takes backups, active",
                 $"{(storage.TakesBackups ? "takes backups" : "takes no backups")}, active on "
                 + $"{(storage.Nodes.Count == 0 ? "no node" : string.Join(", ", storage.Nodes))}",
                 null, ErrorIds.StorageNotSuitable);
             bool away = storage.IsShared;
-            Add("OffHost", name, away ? CheckOutcome.Passed : CheckOutcome.Warning, "off the host",
+            checks.Add("OffHost", name, away ? CheckOutcome.Passed : CheckOutcome.Warning, "off the host",
                 away ? "shared" : "local to the node",
                 away ? null : $"The storage '{name}' ({storage.Kind}) lies on the node itself: a point there goes "
                     + "down with the host.");
@@ -128,12 +116,12 @@ internal sealed class PrerequisiteService(
                 cancellationToken).ConfigureAwait(false);
             if (config is null)
             {
-                Add("VmReadable", guest.Name, CheckOutcome.Failed, "can be read", "cannot be read",
+                checks.Add("VmReadable", guest.Name, CheckOutcome.Failed, "can be read", "cannot be read",
                     problem?.Message ?? cluster.NotFound(id).Message, problem?.ErrorId ?? ErrorIds.ApplianceNotFound);
                 await CheckCoverageAsync(id, guest).ConfigureAwait(false);
                 return;
             }
-            Add("Lock", guest.Name, guest.Lock is null ? CheckOutcome.Passed : CheckOutcome.Warning, "free",
+            checks.Add("Lock", guest.Name, guest.Lock is null ? CheckOutcome.Passed : CheckOutcome.Warning, "free",
                 guest.Lock ?? "free", guest.Lock is null ? null : $"VM {id} is held by '{guest.Lock}' now.");
             await CheckAgentAsync(id, guest, config).ConfigureAwait(false);
             CheckDisks(id, guest, config);
@@ -150,23 +138,23 @@ internal sealed class PrerequisiteService(
         {
             if (!config.IsAgentEnabled)
             {
-                Add("GuestAgent", guest.Name, CheckOutcome.Warning, "answers", "not enabled",
+                checks.Add("GuestAgent", guest.Name, CheckOutcome.Warning, "answers", "not enabled",
                     "Without the guest agent a backup is as after a power cut. Switch on 'QEMU Guest Agent' in the "
                     + "VM's options and install qemu-guest-agent.");
                 return;
             }
             if (!config.IsFreezeAllowed)
-                Add("Freeze", guest.Name, CheckOutcome.Warning, "allowed", "switched off",
+                checks.Add("Freeze", guest.Name, CheckOutcome.Warning, "allowed", "switched off",
                     "The agent option forbids freezing, so a backup is as after a power cut.");
             if (!guest.IsRunning)
             {
-                Add("GuestAgent", guest.Name, CheckOutcome.NotEvidenced, "answers", "the VM is switched off");
+                checks.Add("GuestAgent", guest.Name, CheckOutcome.NotEvidenced, "answers", "the VM is switched off");
                 return;
             }
             try
             {
                 GuestAgentState state = await agent.PingAsync(id, cancellationToken).ConfigureAwait(false);
-                Add("GuestAgent", guest.Name,
+                checks.Add("GuestAgent", guest.Name,
                     state == GuestAgentState.Running ? CheckOutcome.Passed : CheckOutcome.Warning, "answers",
                     state == GuestAgentState.Running ? "answers" : "does not answer",
                     state == GuestAgentState.Running
@@ -176,7 +164,8 @@ internal sealed class PrerequisiteService(
             }
             catch (ApiException e) when (e.ErrorId == ErrorIds.PermissionDenied)
             {
-                Add("GuestAgent", guest.Name, CheckOutcome.NotEvidenced, "answers", "may not be asked", e.Message);
+                checks.Add("GuestAgent", guest.Name, CheckOutcome.NotEvidenced, "answers", "may not be asked",
+                    e.Message);
             }
         }
 
@@ -186,7 +175,7 @@ internal sealed class PrerequisiteService(
             var others = config.Disks.Where(d => d.Key != boot).ToList();
             string? stated = EnrolmentMark.Parse(config.Description, id).Select(m => m.DataDisk)
                 .FirstOrDefault(d => d is not null && config.Disks.Any(c => c.Key == d));
-            Add("DataDisk", guest.Name,
+            checks.Add("DataDisk", guest.Name,
                 others.Count == 1 || stated is not null ? CheckOutcome.Passed : CheckOutcome.Warning,
                 "one disk besides the boot disk, or a stated one",
                 stated ?? (others.Count == 0 ? "none" : string.Join(", ", others.Select(d => d.Key))),
@@ -195,7 +184,7 @@ internal sealed class PrerequisiteService(
                     : "Which disk holds the data must be said: Set-NataliaAppliance -DataDisk.");
             LeftOutMark? mark = LeftOutMark.Parse(config.Description);
             foreach (GuestDrive drive in config.Disks)
-                Add("DiskIncluded", drive.Key,
+                checks.Add("DiskIncluded", drive.Key,
                     drive.IsBackedUp
                         ? CheckOutcome.Passed
                         : drive.Key == boot && mark is null && others.Count > 0
@@ -217,7 +206,7 @@ internal sealed class PrerequisiteService(
             var left = (await snapshots.ListAsync(id, cancellationToken).ConfigureAwait(false))
                 .Where(s => s.IsOwn && cluster.UtcNow - s.TimeUtc > TimeSpan.FromDays(1))
                 .ToList();
-            Add("LeftoverSnapshot", guest.Name, left.Count == 0 ? CheckOutcome.Passed : CheckOutcome.Warning,
+            checks.Add("LeftoverSnapshot", guest.Name, left.Count == 0 ? CheckOutcome.Passed : CheckOutcome.Warning,
                 "none older than a day", left.Count == 0 ? "none" : string.Join(", ", left.Select(s => s.SnapshotId)),
                 left.Count == 0 ? null : "Remove them with Remove-NataliaSnapshot: they grow, and slow the disk down.");
         }
@@ -226,13 +215,13 @@ internal sealed class PrerequisiteService(
         {
             if (!rights.Has("/", "Sys.Audit"))
             {
-                Add("Coverage", guest.Name, CheckOutcome.NotEvidenced, "in a schedule", "may not be asked");
+                checks.Add("Coverage", guest.Name, CheckOutcome.NotEvidenced, "in a schedule", "may not be asked");
                 return;
             }
             JsonElement missing = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup-info/not-backed-up"),
                 cancellationToken).ConfigureAwait(false)).Data;
             bool covered = missing.Items().All(g => g.Text("vmid") != id);
-            Add("Coverage", guest.Name, covered ? CheckOutcome.Passed : CheckOutcome.Warning, "in a schedule",
+            checks.Add("Coverage", guest.Name, covered ? CheckOutcome.Passed : CheckOutcome.Warning, "in a schedule",
                 covered ? "in a schedule" : "in no schedule",
                 covered ? null : $"No backup job takes VM {id}. Make one with Register-NataliaSchedule.");
         }
@@ -256,13 +245,14 @@ internal sealed class PrerequisiteService(
                 }
                 catch (ApiException e) when (e.IsSilentNode)
                 {
-                    Add("IsolatedNetwork", $"{network} on {node}", CheckOutcome.NotEvidenced, "there, without ports",
+                    checks.Add("IsolatedNetwork", $"{network} on {node}", CheckOutcome.NotEvidenced,
+                        "there, without ports",
                         "the node does not answer", e.Message);
                     continue;
                 }
                 bool there = networks.TryGetValue(network, out string? ports);
                 isVirtual |= there && ports is null;
-                Add("IsolatedNetwork", $"{network} on {node}",
+                checks.Add("IsolatedNetwork", $"{network} on {node}",
                     !there ? CheckOutcome.Failed : string.IsNullOrEmpty(ports)
                         ? CheckOutcome.Passed
                         : CheckOutcome.Warning,
@@ -285,10 +275,11 @@ internal sealed class PrerequisiteService(
             if (!isVirtual)
                 Right(RestoreService.NetworkPath(network), "to connect test VMs to the isolated network", "SDN.Use");
             var left = (await testBench.ListAsync(cancellationToken,
-                (unread, trouble) => Add("LeftoverTestAppliance", unread.Name, CheckOutcome.NotEvidenced, "none",
+                (unread, trouble) => checks.Add("LeftoverTestAppliance", unread.Name, CheckOutcome.NotEvidenced, "none",
                     "cannot be read", trouble.Message)).ConfigureAwait(false))
                 .ToList();
-            Add("LeftoverTestAppliance", cluster.Location, left.Count == 0 ? CheckOutcome.Passed : CheckOutcome.Warning,
+            checks.Add("LeftoverTestAppliance", cluster.Location,
+                left.Count == 0 ? CheckOutcome.Passed : CheckOutcome.Warning,
                 "none", left.Count == 0 ? "none" : string.Join(", ", left.Select(t => $"{t.NativeId} ({t.Name})")));
         }
     }

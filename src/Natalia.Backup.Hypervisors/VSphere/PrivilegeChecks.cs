@@ -1,6 +1,7 @@
 using System.Xml.Linq;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.VSphere.Client;
 
 namespace Natalia.Backup.Hypervisors.VSphere;
