@@ -92,9 +92,17 @@ internal sealed class LiveQemuFixture : HypervisorFixture
         Assert.DoesNotContain("rror", said, StringComparison.Ordinal);
     }
 
-    public override byte[] Content(string diskId) => _isPersistent
-        ? throw new NotSupportedException("QEMU writes out the tables of a qcow2 image when it likes.")
-        : File.ReadAllBytes(Path.Combine(_machine.Folder, diskId + ".img"));
+    public override byte[] Content(string diskId)
+    {
+        string image = Path.Combine(_machine.Folder, diskId + ".img");
+        if (!_isPersistent) return File.ReadAllBytes(image);
+        // QEMU keeps the tables of a qcow2 image to itself until it is told to flush.
+        if (MachineProcess.Find(_machine.Id!) is not null)
+            Monitor(m => m.ExecuteLineAsync($"qemu-io -d /machine/peripheral/{diskId}-device/virtio-backend flush", default));
+        string raw = _root[diskId + ".content"];
+        Assert.Equal(0, Image("convert", "-U", "-f", "qcow2", "-O", "raw", image, raw));
+        return File.ReadAllBytes(raw);
+    }
 
     /// <summary>Switches the VM off and on again.</summary>
     internal void Restart()

@@ -10,3 +10,11 @@ public sealed class QemuConformanceTests : HypervisorConformance
 
     protected override HypervisorFixture NewFixture() => new LiveQemuFixture(isPersistent: false);
 }
+
+/// <summary>The same with qcow2 disks, which keep their bitmaps.</summary>
+public sealed class PersistentQemuConformanceTests : HypervisorConformance
+{
+    public static string? Obstacle => Counterpart.Qemu.Obstacle;
+
+    protected override HypervisorFixture NewFixture() => new LiveQemuFixture(isPersistent: true);
+}
