@@ -25,9 +25,7 @@ public static class ConfiguredFirmware
             return appliance.NativeFormat switch
             {
                 DescriptionFile.FileName => OfDescription(text),
-                // qm.conf(5) of Proxmox VE: "bios: ovmf" or seabios, which is the default.
-                "qemu-server" => Regex.IsMatch(text, @"^\s*bios:\s*ovmf\s*$",
-                    RegexOptions.Multiline | RegexOptions.IgnoreCase | RegexOptions.CultureInvariant),
+                "qemu-server" => OfProxmox(text),
                 ConfigurationText.Format => OfVSphere(text),
                 MachineReader.NativeFormat => OfHyperV(text),
                 _ => null,
@@ -46,6 +44,11 @@ public static class ConfiguredFirmware
         return new JsonMember(DescriptionFile.FileName, "", document.RootElement).OptionalText("firmware")
             ?.Equals("uefi", StringComparison.OrdinalIgnoreCase);
     }
+
+    // qm.conf(5) of Proxmox VE: "bios: ovmf" or seabios, which is the default. Sections are those of snapshots.
+    private static bool OfProxmox(string text) =>
+        Regex.IsMatch(Regex.Split(text, @"^\[", RegexOptions.Multiline)[0], @"^\s*bios:\s*ovmf\s*$",
+            RegexOptions.Multiline | RegexOptions.IgnoreCase | RegexOptions.CultureInvariant);
 
     // GuestOsDescriptorFirmwareType of vim25.
     private static bool? OfVSphere(string text)

@@ -16,6 +16,7 @@ public sealed class ConfiguredFirmwareTests
     [InlineData("vm.json", "{", null)]
     [InlineData("qemu-server", "name: natalia\nbios: ovmf\n", true)]
     [InlineData("qemu-server", "name: natalia\n", false)]
+    [InlineData("qemu-server", "name: natalia\n\n[before]\nbios: ovmf\n", false)]
     [InlineData("vim25-config", """<config xmlns="urn:vim25"><firmware>efi</firmware></config>""", true)]
     [InlineData("vim25-config", """<config xmlns="urn:vim25"><firmware>bios</firmware></config>""", false)]
     [InlineData("vim25-config", """<config xmlns="urn:vim25"><a><firmware>efi</firmware></a></config>""", null)]
