@@ -1,24 +1,33 @@
 #!/usr/bin/env bash
-# Runs restic, borg and Natalia.Backup side by side on the disks of make-disk.sh, and prints one table. Absolute times depend on the machine and the moment:
+# Runs restic, borg and Natalia.Backup side by side on the disks of make-disk.sh, and the primitives alone, by turns, and prints tables of medians. Absolute times depend on the machine and the moment:
 # only the ratios within one run say something. Inputs come from the page cache; every step is a process of its own, its start included.
 set -euo pipefail
 
 usage() {
-    echo "usage: $0 [--install] [--tools LIST] [--natalia PROGRAM] [--before PROGRAM] [--keep] [FOLDER]"
+    echo "usage: $0 [--install] [--rounds N] [--brief] [--tools LIST] [--natalia PROGRAM] [--before PROGRAM] [--images MIB] [--json FILE] [--keep] [FOLDER]"
     echo "  FOLDER     where make-disk.sh put the disks, and where to work; default /var/tmp/natalia-bench"
     echo "  --install  install missing Debian packages with apt-get; without it they are only named"
+    echo "  --rounds   how often everything is measured, by turns; the table shows medians; default 3"
+    echo "  --brief    only a full, a second point, a restore and a verification"
     echo "  --tools    which to run, in order; default restic,borg,natalia"
     echo "  --natalia  the runner; default out/natalia/natalia of this checkout"
     echo "  --before   the runner of another build, as the tool 'before': what a change made faster or slower"
+    echo "  --images   how large the disk images are that are compared by format; 0 for none; default 512"
+    echo "  --json     where to write the table's figures, and those of the primitives"
     echo "  --keep     leave the repositories in FOLDER/compare"
 }
 
 here=$(cd "$(dirname "$0")" && pwd)
 install=0 keep=0 folder=/var/tmp/natalia-bench tools=restic,borg,natalia natalia=$here/../out/natalia/natalia before=
+rounds=3 brief=0 images=512 json= formats="VHDX VMDK"
 while [ $# -gt 0 ]; do
     case $1 in
         --install) install=1 ;;
         --keep) keep=1 ;;
+        --brief) brief=1 formats= ;;
+        --rounds) rounds=$2; shift ;;
+        --images) images=$2; shift ;;
+        --json) json=$2; shift ;;
         --tools) tools=$2; shift ;;
         --natalia) natalia=$2; shift ;;
         --before) before=$2; shift ;;
@@ -56,6 +65,12 @@ for runner in ${runners[@]+"${runners[@]}"}; do
         exit 1
     fi
 done
+# The primitives are ours to be measured against.
+program=
+if has natalia; then
+    program=$(ls -t "$here"/Natalia.Backup.Benchmarks/bin/*/*/Natalia.Backup.Benchmarks.dll 2> /dev/null | head -1 || true)
+    [ -n "$program" ] || { echo "The benchmarks are not built; make them with: dotnet build -c Release" >&2; exit 1; }
+fi
 if [ ! -f "$folder/changed.txt" ]; then
     echo "There are no disks in $folder; make them with: $here/make-disk.sh $folder" >&2
     exit 1
@@ -86,8 +101,8 @@ run() {
     after=$(du -s -B1 "$repository" | cut -f1)
     # The last line: a program that ended with a failure writes one of its own before.
     tail -1 "$work/time" | awk -v t="$tool" -v s="$step" -v a="$after" -v b="${before:-0}" \
-        'BEGIN { OFS = "\t" } { print t, s, $1, $2 + $3, $4 * 1024, a - b }' >> "$results"
-    tail -1 "$results" | awk -F'\t' '{ printf "%-8s %-32s %7.2f s  %6.2f s CPU  %6.0f MiB memory  %+9.1f MiB stored\n", $1, $2, $3, $4, $5 / 1048576, $6 / 1048576 }'
+        -v r="$round" 'BEGIN { OFS = "\t" } { print t, s, r, $1, $2 + $3, $4 * 1024, a - b }' >> "$results"
+    tail -1 "$results" | awk -F'\t' '{ printf "%-8s %-32s %7.2f s  %6.2f s CPU  %6.0f MiB memory  %+9.1f MiB stored\n", $1, $2, $4, $5, $6 / 1048576, $7 / 1048576 }'
 }
 same() { cmp -s "$1" "$folder/disk2.raw" || { echo "$1 is not the disk that was backed up." >&2; exit 1; }; rm -f "$1"; }
 
@@ -152,61 +167,63 @@ SWAP
         # What is verified is the second point, which is there already.
         if [ "$type" = verify ]; then show disk2.raw; tell_changes second; else show disk.raw; tell_changes first; fi
         step -Step prompt -Type "$type" -Work "$work" -Repository "$repository" > "$work/log"
-        awk -v t="$tool" -v s="at an open prompt, $title" '/^seconds / { print t "\t" s "\t" $2 "\t0\t0\t0" }' "$work/log" >> "$results"
-        tail -1 "$results" | awk -F'\t' '{ printf "%-8s %-32s %7.2f s\n", $1, $2, $3 }'
+        awk -v t="$tool" -v s="at an open prompt, $title" -v r="$round" '/^seconds / { print t "\t" s "\t" r "\t" $2 "\t0\t0\t0" }' "$work/log" >> "$results"
+        tail -1 "$results" | awk -F'\t' '{ printf "%-8s %-32s %7.2f s\n", $1, $2, $4 }'
     }
     step -Step init -Work "$work" -Repository "$into" > /dev/null
+    timed 'start of the shell' "$into" -Step start
     show disk.raw; tell_changes first
     timed 'full' "$into" -Step full -Work "$work" -Repository "$into"
-    timed 'second point, nothing changed' "$into" -Step incremental -Work "$work" -Repository "$into"
-    cp -r "$into" "$into-2"
-    show disk2.raw; tell_changes second
-    timed 'second point, disk read again' "$into-2" -Step full -Work "$work" -Repository "$into-2"
-    cp -r "$into" "$into-3"; cp -r "$into" "$into-4"
+    [ "$brief" = 1 ] || timed 'second point, nothing changed' "$into" -Step incremental -Work "$work" -Repository "$into"
+    [ "$brief" = 1 ] || cp -r "$into" "$into-2"
+    show disk2.raw
+    if [ "$brief" = 0 ]; then
+        tell_changes second
+        timed 'second point, disk read again' "$into-2" -Step full -Work "$work" -Repository "$into-2"
+        cp -r "$into" "$into-3"; cp -r "$into" "$into-4"
+    fi
     tell_changes second first "$folder/changed.txt"
     timed 'second point, changes known' "$into" -Step incremental -Work "$work" -Repository "$into"
     grep -q '^Incremental$' "$work/log" || { echo "The changes were not used:" >&2; cat "$work/log" >&2; exit 1; }
-    at_prompt 'full' new "$into-4"
-    at_prompt 'changes known' incremental "$into-3"
-    at_prompt 'disk read again' full "$into-4"
-    rm -rf "$into-4"
-    at_prompt 'verify' verify "$into-3"
+    if [ "$brief" = 0 ]; then
+        at_prompt 'full' new "$into-4"
+        at_prompt 'changes known' incremental "$into-3"
+        at_prompt 'disk read again' full "$into-4"
+        rm -rf "$into-4"
+        at_prompt 'verify' verify "$into-3"
+    fi
     show disk2.raw
     timed 'restore the second point' "$into" -Step restore -Work "$work" -Repository "$into"
     same "$work/restored.raw"
+    for format in $formats; do
+        timed "restore to $format" "$into" -Step restore -Type "$format" -Work "$work" -Repository "$into"
+        rm -f "$work"/restored.*
+    done
     timed 'verify' "$into" -Step verify -Work "$work" -Repository "$into"
-    timed 'scrub every object' "$into" -Step scrub -Work "$work" -Repository "$into"
+    [ "$brief" = 1 ] || timed 'scrub every object' "$into" -Step scrub -Work "$work" -Repository "$into"
 }
 
-for tool in ${tools//,/ }; do ( "${tool}_all" ); done
+# What the primitives take, right before and after what is measured against them.
+primitives() {
+    local out=$work/primitives-$round.json
+    dotnet "$program" primitives "$folder/disk.raw" --rounds 1 --folder "$work" --json "$out" > "$work/log" 2>&1 \
+        || { echo "The primitives have failed:" >&2; cat "$work/log" >&2; exit 1; }
+    primitive_files+=("$out")
+    awk '/plain loop/ { printf "%-8s %-32s %7.2f s  %6.2f s CPU\n", "limit", $1 " " $2 " " $3, $4, $6 }' "$work/log"
+}
 
-python3 - "$results" <<'PY'
-import sys
-rows = [line.rstrip("\n").split("\t") for line in open(sys.argv[1])]
-tools = list(dict.fromkeys(r[0] for r in rows))
-steps = list(dict.fromkeys(r[1] for r in rows))
-values = {(r[0], r[1]): [float(v) for v in r[2:]] for r in rows}
-ours = "natalia"
-peers = [t for t in tools if t != ours] if ours in tools else []
-# Where a peer cannot do what we can, its own way to a second point is the one to compare with.
-instead = {"second point, changes known": "second point, disk read again", "second point, nothing changed": None, "scrub every object": "verify",
-           "at an open prompt, changes known": "second point, disk read again", "at an open prompt, disk read again": "second point, disk read again",
-           "at an open prompt, full": "full", "at an open prompt, verify": "verify"}
+# By turns, so that a machine that becomes slower becomes so for all.
+primitive_files=()
+for round in $(seq "$rounds"); do
+    [ "$rounds" = 1 ] || echo "round $round of $rounds"
+    rm -rf "$work"/{restic,restic-cache,borg,borg-home,natalia,natalia-*,before,before-*,out,out-borg}
+    [ -z "$program" ] || primitives
+    for tool in ${tools//,/ }; do ( "${tool}_all" ); done
+done
+images_file=
+if [ -n "$program" ] && [ "$images" != 0 ]; then
+    images_file=$work/images.json
+    dotnet "$program" images "$images" "$rounds" "$work" "$images_file" > "$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+fi
 
-def line(name, cells):
-    print("%-44s" % name + "".join("%12s" % c for c in cells))
-
-print()
-line("", tools + ["vs " + p for p in peers])
-for title, index, unit, digits, wanted in (("wall, seconds", 0, 1, 2, steps), ("CPU, seconds", 1, 1, 1, steps), ("peak memory, MiB", 2, 1 << 20, 0, steps),
-                                           ("stored, MiB", 3, 1 << 20, 1, [s for s in steps if s == "full" or s.startswith("second")])):
-    print(title)
-    for step in wanted:
-        if step.startswith("at an open prompt") and index > 0: continue
-        cells = ["%.*f" % (digits, values[t, step][index] / unit) if (t, step) in values else "-" for t in tools]
-        for peer in peers:
-            mine, theirs = values.get((ours, step)), values.get((peer, step if peer == "before" else instead.get(step, step)))
-            cells.append("%.2fx" % (mine[index] / theirs[index]) if mine and theirs and theirs[index] > 0 else "-")
-        line("  " + step, cells)
-print("\nvs: Natalia.Backup's figure divided by the other's; below 1 is better. Changes known is compared with the other's reading again.")
-PY
+python3 "$here/compare_table.py" "$results" "$images_file" "$json" ${primitive_files[@]+"${primitive_files[@]}"}

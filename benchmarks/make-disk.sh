@@ -7,19 +7,21 @@
 set -euo pipefail
 
 usage() {
-    echo "usage: $0 [--install] [--force] [--rows N] [FOLDER]"
+    echo "usage: $0 [--install] [--force] [--rows N | --size MIB] [FOLDER]"
     echo "  FOLDER     where to make them; default /var/tmp/natalia-bench (needs 10 GB while they are made)"
     echo "  --install  install missing Debian packages with apt-get; without it they are only named"
     echo "  --force    make them anew where they are there already"
     echo "  --rows     rows of the call-record table; default 8000000"
+    echo "  --size     a trial: a disk of this size, 16 MiB or more, of call records alone, without PostgreSQL and file system"
 }
 
-install=0 force=0 rows=8000000 folder=/var/tmp/natalia-bench
+install=0 force=0 rows=8000000 size= folder=/var/tmp/natalia-bench
 while [ $# -gt 0 ]; do
     case $1 in
         --install) install=1 ;;
         --force) force=1 ;;
         --rows) rows=$2; shift ;;
+        --size) size=$2; shift ;;
         -h|--help) usage; exit 0 ;;
         -*) usage >&2; exit 2 ;;
         *) folder=$1 ;;
@@ -29,6 +31,17 @@ done
 
 if [ "$force" = 0 ] && [ -f "$folder/changed.txt" ]; then
     echo "The disks are in $folder already; --force makes them anew."
+    exit 0
+fi
+
+if [ -n "$size" ]; then
+    here=$(cd "$(dirname "$0")" && pwd)
+    mkdir -p "$folder"
+    rm -f "$folder/changed.txt"
+    python3 "$here/make_disk.py" records "$folder/disk.raw" "$size"
+    cp --sparse=always "$folder/disk.raw" "$folder/disk2.raw"
+    python3 "$here/make_disk.py" change-little "$folder/disk2.raw" "$folder/changed.txt.new"
+    mv "$folder/changed.txt.new" "$folder/changed.txt"
     exit 0
 fi
 

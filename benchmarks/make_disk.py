@@ -37,7 +37,21 @@ def allocated(fd, size):
         yield start, at
 
 
-def change(image, listing):
+def records(path, mebibytes):
+    """A disk of call records without a file system or a database: a quick trial. Every fourth mebibyte is a hole."""
+    rng = random.Random(20303)
+    with open(path, "wb") as file:
+        for number in range(mebibytes):
+            if number % 4 == 3:
+                continue
+            rows = ("%012d;+331%08d;%s;%d\n" % (rng.getrandbits(38), rng.randrange(10**8), rng.choice(("ANSWERED", "BUSY", "NOANSWER")),
+                                              rng.randrange(3600)) for _ in range(30_000))
+            file.seek(number << 20)
+            file.write("".join(rows).encode()[:1 << 20])
+        file.truncate(mebibytes << 20)
+
+
+def change(image, listing, count=2000, run=64 << 20):
     rng = random.Random(20302)
     fd = os.open(image, os.O_RDWR)
     size = os.fstat(fd).st_size
@@ -54,12 +68,11 @@ def change(image, listing):
     def write(at, length):
         os.pwrite(fd, rng.randbytes(length // 2) + bytes(length // 2), at)
 
-    pages = {page(n) for n in rng.sample(range(total), 2000)}
-    run = 64 << 20
+    pages = {page(n) for n in rng.sample(range(total), count)}
     longest = max(extents, key=lambda e: e[1] - e[0])
     start = (longest[0] + longest[1]) // 2
     if (longest[1] - start) * PAGE < run:
-        sys.exit("No allocated extent is long enough for the run of 64 MiB.")
+        sys.exit("No allocated extent is long enough for the run of %d MiB." % (run >> 20))
     for number in sorted(pages):
         write(number * PAGE, PAGE)
     for offset in range(0, run, 1 << 20):
@@ -81,5 +94,9 @@ def change(image, listing):
 if __name__ == "__main__":
     if sys.argv[1] == "files":
         small_files(sys.argv[2])
+    elif sys.argv[1] == "records":
+        records(sys.argv[2], int(sys.argv[3]))
+    elif sys.argv[1] == "change-little":
+        change(sys.argv[2], sys.argv[3], count=20, run=1 << 20)
     else:
         change(sys.argv[2], sys.argv[3])

@@ -1,6 +1,8 @@
 # One step of compare.sh, in a process of its own so that its time and memory can be measured.
 param([string] $Step, [string] $Work, [string] $Repository, [string] $Type)
 $ErrorActionPreference = 'Stop'
+# What every step takes before it begins.
+if ($Step -eq 'start') { return }
 $password = [Net.NetworkCredential]::new('', 'benchmark').SecurePassword
 if ($Step -eq 'init') {
     $null = New-NataliaRepository -Name bench -Path $Repository -Password $password
@@ -30,7 +32,8 @@ switch ($Step) {
         if ($Type -eq 'verify' -and $result.Result -ne 'Passed') { throw "$result $($result.Detail)" }
     }
     'restore' {
-        $null = Get-NataliaRestorePoint -Repository bench -Latest | Export-NataliaDisk -Destination ([IO.Path]::Combine($Work, 'restored.raw'))
+        $format = $Type ? $Type.ToLowerInvariant() : 'raw'
+        $null = Get-NataliaRestorePoint -Repository bench -Latest | Export-NataliaDisk -Format $format -Destination ([IO.Path]::Combine($Work, "restored.$format"))
     }
     'verify' {
         $check = Get-NataliaRestorePoint -Repository bench -Latest | Test-NataliaRestorePoint

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Disks.Images;
 
@@ -16,13 +17,13 @@ internal static class ImageSpeed
     private static readonly DiskFormat[] s_formats =
         [DiskFormat.Raw, DiskFormat.Vhdx, DiskFormat.Vmdk, DiskFormat.VmdkFlat, DiskFormat.VmdkStreamOptimized];
 
-    internal static async Task RunAsync(int mebibytes, int rounds, string? folder)
+    internal static async Task RunAsync(int mebibytes, int rounds, string? folder, string? json = null)
     {
         string place = Path.Combine(folder ?? Path.GetTempPath(), "natalia-images-" + Environment.ProcessId);
         Directory.CreateDirectory(place);
         try
         {
-            await RunInAsync(place, mebibytes, rounds);
+            await RunInAsync(place, mebibytes, rounds, json);
         }
         finally
         {
@@ -30,7 +31,7 @@ internal static class ImageSpeed
         }
     }
 
-    private static async Task RunInAsync(string place, int mebibytes, int rounds)
+    private static async Task RunInAsync(string place, int mebibytes, int rounds, string? json)
     {
         byte[] buffer = GC.AllocateUninitializedArray<byte>(Step + 4096, pinned: true);
         Memory<byte> memory = Aligned(buffer);
@@ -63,6 +64,13 @@ internal static class ImageSpeed
                 "{0,-20} {1,12:0} {2,6:0.00} {3,12:0} {4,6:0.00}", format, mebibytes / write,
                 Median(writes[DiskFormat.Raw]) / write, mebibytes / read, Median(reads[DiskFormat.Raw]) / read));
         }
+        if (json is null) return;
+        var speeds = s_formats.ToDictionary(f => f.ToString(), f => new Dictionary<string, double>
+        {
+            ["write"] = Median(writes[DiskFormat.Raw]) / Median(writes[f]),
+            ["read"] = Median(reads[DiskFormat.Raw]) / Median(reads[f]),
+        });
+        await File.WriteAllTextAsync(json, JsonSerializer.Serialize(speeds));
     }
 
     private static async Task WriteAsync(DiskFormat format, string path, long size, Memory<byte> bytes)

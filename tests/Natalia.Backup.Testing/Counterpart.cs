@@ -35,6 +35,10 @@ public sealed class Counterpart(string name, string program, params string[] pro
 
     public static Counterpart Strace { get; } = new("strace", "strace", "-f", "-o", "/dev/null", "true");
 
+    /// <summary>What the benchmarks measure other programs and ours with.</summary>
+    public static Counterpart Benchmarks { get; } = new("benchmarks", "bash", "-c",
+        "test -x /usr/bin/time && /usr/bin/python3 --version");
+
     /// <summary>Reads unit files and calendar expressions as systemd does.</summary>
     public static Counterpart Systemd { get; } = new("systemd", "systemd-analyze", "--version");
 
@@ -252,4 +256,11 @@ public sealed class SystemdFactAttribute : FactAttribute
 {
     public SystemdFactAttribute([CallerMemberName] string test = "") =>
         (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Systemd.Obstacle);
+}
+
+/// <summary>A test that runs the scripts of the benchmarks.</summary>
+public sealed class BenchmarkFactAttribute : FactAttribute
+{
+    public BenchmarkFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Benchmarks.Obstacle);
 }

@@ -1,0 +1,67 @@
+using System.Text.Json;
+using Natalia.Backup.Testing;
+
+namespace Natalia.Backup.Module.Tests.Benchmarks;
+
+/// <summary>benchmarks/compare.sh at a tiny size: that it ends, what it computes, and that it leaves nothing.</summary>
+public sealed class CompareTests : IDisposable
+{
+    private static readonly string s_scripts = Path.Combine(BuildLayout.RepositoryRoot, "benchmarks");
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [BenchmarkFact]
+    public async Task The_limit_of_a_step_is_what_its_primitives_take_and_the_start_and_the_password()
+    {
+        Counterpart.Benchmarks.MustBeThere();
+        string json = _folder["table.json"];
+        await RunAsync("make-disk.sh", "--size", "16", _folder["disks"]);
+        string said = await RunAsync("compare.sh", "--tools", "natalia", "--natalia", BuildLayout.Runner, "--brief",
+            "--rounds", "1", "--images", "0", "--json", json, _folder["disks"]);
+        Assert.Contains("Against the limit of the primitives", said);
+
+        using JsonDocument table = JsonDocument.Parse(await File.ReadAllTextAsync(json));
+        JsonElement primitives = table.RootElement.GetProperty("primitives")[0];
+        JsonElement round = primitives.GetProperty("rounds")[0];
+        // Of 16 MiB every fourth is a hole; text of call records compresses.
+        Assert.Equal(12L << 20, round.GetProperty("plainBytes").GetInt64());
+        Assert.InRange(round.GetProperty("storedBytes").GetInt64(), 1L << 20, 8L << 20);
+        double start = Step("start of the shell"), password = Seconds(round.GetProperty("password"));
+        foreach ((string step, string pass, string[] stages) in new (string, string, string[])[]
+        {
+            ("full", "full", ["compress", "packSha256", "read", "seal", "sha256", "zeroTest"]),
+            ("restore the second point", "restore", ["decompress", "open", "read", "sha256"]),
+            ("verify", "verify", ["decompress", "open", "read", "sha256"]),
+        })
+        {
+            JsonElement measured = round.GetProperty(pass), write = measured.GetProperty("write");
+            Assert.Equal(stages, measured.GetProperty("stages").EnumerateObject().Select(s => s.Name).Order());
+            Assert.Equal(pass != "verify", write.ValueKind == JsonValueKind.Object);
+            bool writes = write.ValueKind == JsonValueKind.Object;
+            double computing = measured.GetProperty("stages").EnumerateObject().Sum(s => s.Value.GetDouble())
+                + (writes ? write.GetProperty("cpuSeconds").GetDouble() : 0);
+            double expected = start + password
+                + Math.Max(computing / primitives.GetProperty("processors").GetInt32(), writes ? Seconds(write) : 0);
+            JsonElement limit = table.RootElement.GetProperty("limits").GetProperty(step);
+            Assert.Equal(expected, limit.GetProperty("limitSeconds").GetDouble(), 6);
+            Assert.Equal(Step(step) / expected, limit.GetProperty("timesLimit").GetDouble(), 6);
+            Assert.Equal(expected / Step(step), limit.GetProperty("share").GetDouble(), 6);
+        }
+        Assert.Equal(["changed.txt", "disk.raw", "disk2.raw"],
+            Directory.EnumerateFileSystemEntries(_folder["disks"]).Select(Path.GetFileName).Order());
+
+        double Step(string name) => table.RootElement.GetProperty("steps").EnumerateArray()
+            .Single(s => s.GetProperty("step").GetString() == name).GetProperty("seconds").GetDouble();
+    }
+
+    private static double Seconds(JsonElement time) => time.GetProperty("seconds").GetDouble();
+
+    private static async Task<string> RunAsync(string script, params string[] arguments)
+    {
+        RunnerProcess.Result result = await RunnerProcess.RunProgramAsync("bash",
+            [Path.Combine(s_scripts, script), .. arguments]);
+        Assert.True(result.ExitCode == 0, result.Error + result.Output);
+        return result.Output;
+    }
+}
