@@ -22,8 +22,10 @@ namespace Natalia.Backup.Engine.Storage.Folders;
 /// </remarks>
 public sealed class FolderStore : IObjectStore, IPlacedStore
 {
-    // One write call: large enough to cost nothing, small enough that a cancellation is noticed soon.
-    private const int WriteSize = 4 << 20;
+    // One write call: large enough to cost nothing, small enough that a cancellation is noticed soon. Linux 6 makes the
+    // page cache's pages as large as the call, and large ones are dear to find: 512 MiB took 0.7 s of its time in calls
+    // of 4 MiB, and 0.2 s in calls of 256 KiB.
+    private static readonly int s_writeSize = Platform.IsLinux ? 256 << 10 : 4 << 20;
 
     private readonly FolderLayout _layout;
     private readonly ConcurrentDictionary<string, bool> _unflushedFolders = new(StringComparer.Ordinal);
@@ -264,10 +266,10 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
             FileShare.ReadWrite | FileShare.Delete, 1);
         foreach (ReadOnlyMemory<byte> part in content.Parts)
         {
-            for (int at = 0; at < part.Length; at += WriteSize)
+            for (int at = 0; at < part.Length; at += s_writeSize)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                OlderFramework.Write(file, part.Slice(at, Math.Min(WriteSize, part.Length - at)));
+                OlderFramework.Write(file, part.Slice(at, Math.Min(s_writeSize, part.Length - at)));
             }
         }
         _flushFile(file);
