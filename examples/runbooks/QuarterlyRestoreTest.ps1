@@ -35,7 +35,10 @@ $stamp = [DateTime]::UtcNow.ToString('yyyyMMddTHHmmssZ')
 $tests = @(Get-NataliaAppliance -ErrorAction SilentlyContinue -ErrorVariable unlisted | Test-NataliaRestore @how -ErrorAction SilentlyContinue -ErrorVariable troubles)
 foreach ($trouble in @($unlisted) + @($troubles)) { $failures.Add("$trouble") }
 foreach ($test in $tests) { Write-Output "$($test.Result) $($test.ApplianceName): restore $($test.RestoreDuration), boot $($test.BootDuration), checks $($test.ChecksDuration). $($test.Reason)" }
-ConvertTo-Json -InputObject $tests -Depth 6 | Set-Content -Encoding UTF8 -LiteralPath (Join-Path $ReportFolder "restore-tests-$stamp.json")
+# In PowerShell 7 results are words, as Passed; Windows PowerShell writes their numbers.
+$json = @{ Depth = 6 }
+if ((Get-Command ConvertTo-Json).Parameters.ContainsKey('EnumsAsStrings')) { $json.EnumsAsStrings = $true }
+ConvertTo-Json -InputObject $tests @json | Set-Content -Encoding UTF8 -LiteralPath (Join-Path $ReportFolder "restore-tests-$stamp.json")
 
 $rows = @(Measure-NataliaRecovery -ErrorAction SilentlyContinue -ErrorVariable troubles)
 foreach ($trouble in $troubles) { $failures.Add("$trouble") }

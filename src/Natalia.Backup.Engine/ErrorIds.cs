@@ -274,6 +274,8 @@ public static class ErrorIds
     public const string SystemImagePathInvalid = nameof(SystemImagePathInvalid);
     // no OVA, and no image that stands by itself
     public const string SystemImageNotSupported = nameof(SystemImageNotSupported);
+    // an OVA whose manifest has other digests
+    public const string SystemImageDamaged = nameof(SystemImageDamaged);
     // more than the place has room for that keeps them
     public const string SettingsTooLong = nameof(SettingsTooLong);
     // weekends and holidays that cannot be read, or leave no business day

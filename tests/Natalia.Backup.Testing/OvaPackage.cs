@@ -25,6 +25,22 @@ public static class OvaPackage
         return path;
     }
 
+    /// <summary>Adds a member to an OVA, which comes behind the others.</summary>
+    public static void Add(string path, string name, string text)
+    {
+        string whole = path + ".new";
+        using (var from = new TarReader(File.OpenRead(path)))
+        using (var to = new TarWriter(File.Create(whole), TarEntryFormat.Ustar))
+        {
+            while (from.GetNextEntry(copyData: true) is TarEntry entry) to.WriteEntry(entry);
+            to.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, name)
+            {
+                DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text)),
+            });
+        }
+        File.Move(whole, path, overwrite: true);
+    }
+
     /// <summary>The text of an OVF with these images.</summary>
     public static string Describe(params string[] images) => Describe(1, images);
 

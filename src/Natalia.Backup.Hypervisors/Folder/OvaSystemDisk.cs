@@ -39,9 +39,32 @@ public static class OvaSystemDisk
     {
         (OvfFile description, IReadOnlyDictionary<string, Extent> members) =
             await OvaFile.ReadAsync(archive, cancellationToken).ConfigureAwait(false);
+        OvfDisk disk = await ChooseAsync(archive, description, members, cancellationToken).ConfigureAwait(false);
+        return await OpenAsync(archive, members, disk, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Holds that disk's image, and the description that chose it, against the digests of the OVA's manifest. The image
+    /// is read to its end. An OVA without a manifest has nothing to compare with.
+    /// </summary>
+    /// <param name="archive">The OVA.</param>
+    /// <exception cref="NataliaException"><c>SystemImageDamaged</c>; as <see cref="OpenAsync(RawDiskSource,
+    /// CancellationToken)"/>.</exception>
+    public static async Task VerifyAsync(RawDiskSource archive, CancellationToken cancellationToken)
+    {
+        (OvfFile description, IReadOnlyDictionary<string, Extent> members) =
+            await OvaFile.ReadAsync(archive, cancellationToken).ConfigureAwait(false);
+        OvfDisk disk = await ChooseAsync(archive, description, members, cancellationToken).ConfigureAwait(false);
+        string text = members.Keys.Single(k => k.EndsWith(".ovf", StringComparison.OrdinalIgnoreCase));
+        await OvaManifest.VerifyAsync(archive, members, [text, disk.FileName], cancellationToken)
+            .ConfigureAwait(false);
+    }
+
+    private static async Task<OvfDisk> ChooseAsync(RawDiskSource archive, OvfFile description,
+        IReadOnlyDictionary<string, Extent> members, CancellationToken cancellationToken)
+    {
         if (description.Disks.Count == 0) throw OvaFile.Invalid(archive, "no disk of its VM has an image");
-        if (description.Disks.Count == 1)
-            return await OpenAsync(archive, members, description.Disks[0], cancellationToken).ConfigureAwait(false);
+        if (description.Disks.Count == 1) return description.Disks[0];
         var booting = new List<OvfDisk>();
         foreach (OvfDisk disk in description.Disks)
         {
@@ -52,7 +75,7 @@ public static class OvaSystemDisk
         if (booting.Count != 1)
             throw OvaFile.Invalid(archive, $"its VM has {description.Disks.Count} disks with an image, and "
                 + $"{booting.Count} of these have a boot record, so that nobody can tell which is the system disk");
-        return await OpenAsync(archive, members, booting[0], cancellationToken).ConfigureAwait(false);
+        return booting[0];
     }
 
     private static async Task<IDiskSource> OpenAsync(RawDiskSource archive,

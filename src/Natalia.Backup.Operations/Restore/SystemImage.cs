@@ -52,14 +52,16 @@ internal sealed class SystemImage
     /// <param name="target">Where to; it is begun and completed here.</param>
     /// <param name="progress">Told how far it is, or null.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    /// <exception cref="NataliaException">As <see cref="FindAsync"/>; <c>DiskChangedWhileRead</c>; what the target
-    /// throws.</exception>
+    /// <exception cref="NataliaException">As <see cref="FindAsync"/>; <c>SystemImageDamaged</c>: an OVA's manifest has
+    /// other digests, and nothing was written; <c>DiskChangedWhileRead</c>; what the target throws.</exception>
     internal async Task WriteAsync(IDiskTarget target, IProgress<OperationProgress>? progress,
         CancellationToken cancellationToken)
     {
         using OpenImage image = await OpenAsync(Path, cancellationToken).ConfigureAwait(false);
         // The target was made for the size that was seen first.
         if (image.Disk.SizeBytes != SizeBytes) throw Changed();
+        if (await OvaSystemDisk.IsOvaAsync(image.File, cancellationToken).ConfigureAwait(false))
+            await OvaSystemDisk.VerifyAsync(image.File, cancellationToken).ConfigureAwait(false);
         string activity = $"Writing the system disk from {System.IO.Path.GetFileName(Path)}";
         await target.BeginAsync(SizeBytes, cancellationToken).ConfigureAwait(false);
         byte[] buffer = new byte[ChunkBytes];

@@ -22,7 +22,7 @@ internal static class StepFailure
         ErrorIds.TaskLost, ErrorIds.StoreUnavailable, ErrorIds.StoreAccessDenied, ErrorIds.StoreThrottled,
         ErrorIds.StoreCredentialRefused, ErrorIds.StoreCertificateRefused, ErrorIds.SystemLimitReached,
         ErrorIds.ObjectArchived, ErrorIds.RestorePointArchived, ErrorIds.SystemImageNotFound,
-        ErrorIds.SystemImageNotSupported, ErrorIds.DiskInUse, ErrorIds.DiskAccessDenied,
+        ErrorIds.SystemImageNotSupported, ErrorIds.SystemImageDamaged, ErrorIds.DiskInUse, ErrorIds.DiskAccessDenied,
         ErrorIds.SshHostKeyNotTrusted, ErrorIds.SshHostKeyRequired, ErrorIds.SshKeyInvalid,
         ErrorIds.GuestCredentialRequired, ErrorIds.GuestCommandTimeout, ErrorIds.GuestCommandFailed,
         ErrorIds.GuestCommandInvalid,

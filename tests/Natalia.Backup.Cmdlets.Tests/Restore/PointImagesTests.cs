@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Formats.Tar;
+using System.Globalization;
+using System.Security.Cryptography;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Disks;
@@ -198,6 +200,58 @@ public sealed class PointImagesTests : IDisposable
         Assert.Contains(told, e.Message, StringComparison.Ordinal);
         // Nothing keeps the file open.
         File.Delete(ova);
+    }
+
+    [Theory]
+    [InlineData("SHA256({0})= {1}\n", "SHA256", null)]
+    [InlineData("SHA1({0}) = {1}\r\n", "SHA1", null)]
+    [InlineData("\nSHA512 ({0})={1}", "SHA512", null)]
+    [InlineData("SHA256(other.vmdk)= {1}\n", "SHA256", null)]
+    [InlineData("SHA256({0})= 00{1}\n", "SHA256", "the file 'system.vmdk' in it")]
+    [InlineData("SHA1({0})= 1234\n", "SHA1", "the file 'system.vmdk' in it")]
+    [InlineData("SHA1(natalia.ovf)= 1234\n", "SHA1", "the file 'natalia.ovf' in it")]
+    [InlineData("MD5({0})= {1}\n", "SHA1", "its manifest 'natalia.mf' cannot be read")]
+    public async Task An_ova_is_held_against_its_manifest_before_anything_is_written(string line, string algorithm,
+        string? told)
+    {
+        byte[] disk = Bootable(RepositoryFixture.Disk(3 << 20, 8));
+        await WriteAsync(DiskFormat.VmdkStreamOptimized, "system.vmdk", disk);
+        string ova = OvaPackage.Make(_folder["natalia.ova"], _folder["system.vmdk"]);
+        byte[] image = File.ReadAllBytes(_folder["system.vmdk"]);
+        string digest = Convert.ToHexStringLower(CryptographicOperations.HashData(
+            new HashAlgorithmName(algorithm), image));
+        OvaPackage.Add(ova, "natalia.mf", string.Format(CultureInfo.InvariantCulture, line, "system.vmdk", digest));
+        SystemImage system = await SystemImage.FindAsync(ova, default);
+        using var target = new MemoryDiskTarget();
+        if (told is null)
+        {
+            await system.WriteAsync(target, null, default);
+            Assert.True(disk.AsSpan().SequenceEqual(target.Bytes));
+            return;
+        }
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => system.WriteAsync(target, null, default));
+
+        Assert.Equal((ErrorIds.SystemImageDamaged, false), (e.ErrorId, target.IsComplete));
+        Assert.Contains(told, e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_byte_that_flipped_in_an_ova_is_found_by_its_manifest()
+    {
+        await WriteAsync(DiskFormat.Raw, "system.img", Bootable(RepositoryFixture.Disk(3 << 20, 8)));
+        string ova = OvaPackage.Make(_folder["natalia.ova"], _folder["system.img"]);
+        OvaPackage.Add(ova, "natalia.mf", "SHA256(system.img)= "
+            + Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(_folder["system.img"]))));
+        byte[] bytes = File.ReadAllBytes(ova);
+        bytes[bytes.Length / 2] ^= 1;
+        File.WriteAllBytes(ova, bytes);
+        SystemImage system = await SystemImage.FindAsync(ova, default);
+        using var target = new MemoryDiskTarget();
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => system.WriteAsync(target, null, default));
+
+        Assert.Equal(ErrorIds.SystemImageDamaged, e.ErrorId);
     }
 
     [Fact]

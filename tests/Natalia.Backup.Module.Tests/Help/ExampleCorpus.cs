@@ -18,6 +18,13 @@ public static partial class ExampleCorpus
     /// </summary>
     public static bool NeedsMore(Example example) => ServerWords().IsMatch(example.Code);
 
+    /// <summary>
+    /// What is typed where a Proxmox VE cluster, its backup server and a repository for evidence are connected, and
+    /// nothing else is needed.
+    /// </summary>
+    public static bool IsOfACluster(Example example) =>
+        ClusterWords().IsMatch(example.Code) && !NoClusterWords().IsMatch(example.Code);
+
     /// <summary>True for a script that runs by itself: it connects by a profile and then works.</summary>
     public static bool IsRecipe(Example example) => RecipeWords().IsMatch(example.Code) && !NeedsMore(example);
 
@@ -77,8 +84,17 @@ public static partial class ExampleCorpus
     }
 
     [GeneratedRegex(
-        @"-Proxmox|\bpbs\b|\bpve\d?\b|-Bucket|Replication|Schedule|NataliaSnapshot|Prerequisite|Restore-NataliaAppliance|-BackupServer|natalia-01|nas-user|Receive-Job|-Qemu|-TestBench|Test-NataliaRestore\b|NataliaRestoreTest|-(Trusted)?Certificate|-ExpectedThumbprint|qemu-img|/var/lib/|-Overlay\b|-MountId|Get-Credential")]
+        @"-Proxmox|\bpbs\b|\bpve\d?\b|-Bucket|Replication|Schedule|NataliaSnapshot|Prerequisite|Restore-NataliaAppliance|-BackupServer|natalia-01|nas-user|Receive-Job|-Qemu|-TestBench|Test-NataliaRestore\b|-(Trusted)?Certificate|-ExpectedThumbprint|qemu-img|/var/lib/|-Overlay\b|-MountId|Get-Credential")]
     private static partial Regex ServerWords();
+
+    [GeneratedRegex(@"natalia-01|\bpbs\b|Replica|NataliaSnapshot|NataliaSchedule")]
+    private static partial Regex ClusterWords();
+
+    [GeneratedRegex(
+        @"-HyperV|-VMware|-Proxmox |-Bucket|-Qemu|-BackupServer|-ProfilePath|Import-NataliaProfile|-AsScheduled|"
+        + @"-TestBench|Test-NataliaRestore\b|GuestCredential|-SshHost|-DataDisk|-EnableVss|-EnableChange|-Consolidate|"
+        + @"-EvidenceRepository|natalia-backup-nightly|\bhv\d|\\\\nas")]
+    private static partial Regex NoClusterWords();
 
     [GeneratedRegex(@"Import-NataliaProfile[^\n]*\n[\s\S]*-Natalia")]
     private static partial Regex RecipeWords();

@@ -39,7 +39,8 @@ public sealed class QuarterlyRunbookTests(ModuleFixture module) : IClassFixture<
         using JsonDocument tests = JsonDocument.Parse(File.ReadAllText(
             Directory.GetFiles(reports, "restore-tests-*.json").Single()));
         JsonElement test = tests.RootElement.EnumerateArray().Single();
-        Assert.Equal("natalia-nice", test.GetProperty("ApplianceName").GetString());
+        Assert.Equal(("natalia-nice", "Passed"),
+            (test.GetProperty("ApplianceName").GetString(), test.GetProperty("Result").GetString()));
         Assert.Equal(["Restore", "Isolation", "Boot", "Integrity", "AuditLog", "CdrCount", "Destroyed"],
             test.GetProperty("Checks").EnumerateArray().Select(c => c.GetProperty("Name").GetString()));
         string report = File.ReadAllText(Directory.GetFiles(reports, "recovery-*.html").Single());
