@@ -84,7 +84,7 @@ public static partial class ExampleCorpus
     }
 
     [GeneratedRegex(
-        @"-Proxmox|\bpbs\b|\bpve\d?\b|-Bucket|Replication|Schedule|NataliaSnapshot|Prerequisite|Restore-NataliaAppliance|-BackupServer|natalia-01|nas-user|Receive-Job|-Qemu|-TestBench|Test-NataliaRestore\b|-(Trusted)?Certificate|-ExpectedThumbprint|qemu-img|/var/lib/|-Overlay\b|-MountId|Get-Credential")]
+        @"-Proxmox|\bpbs\b|\bpve\d?\b|-Bucket|Replication|Schedule|NataliaSnapshot|Prerequisite|-Immediate|-OverExisting|-Hypervisor (hv\d|bench)|-BackupServer|natalia-01|nas-user|Receive-Job|-Qemu|-TestBench|Test-NataliaRestore\b|NataliaRestoreTest (-Appliance )?natalia|-(Trusted)?Certificate|-ExpectedThumbprint|qemu-img|/var/lib/|-Overlay\b|-MountId|Get-Credential")]
     private static partial Regex ServerWords();
 
     [GeneratedRegex(@"natalia-01|\bpbs\b|Replica|NataliaSnapshot|NataliaSchedule")]

@@ -53,8 +53,25 @@ function CopyTree([string] $from, [string] $to) {
     foreach ($file in [IO.Directory]::EnumerateFiles($from, '*', 'AllDirectories')) { [IO.File]::Copy($file, $to + $file.Substring($from.Length)) }
 }
 
+function NewOva([string] $path, [string] $image) {
+    $description = "<Envelope xmlns='http://schemas.dmtf.org/ovf/envelope/1' xmlns:ovf='http://schemas.dmtf.org/ovf/envelope/1' xmlns:rasd='http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData'>" +
+        "<References><File ovf:href='system.img' ovf:id='f'/></References><DiskSection><Disk ovf:capacity='1' ovf:diskId='d' ovf:fileRef='f'/></DiskSection>" +
+        "<VirtualSystem ovf:id='natalia'><VirtualHardwareSection><Item><rasd:HostResource>ovf:/disk/d</rasd:HostResource></Item></VirtualHardwareSection></VirtualSystem></Envelope>"
+    $archive = [Formats.Tar.TarWriter]::new([IO.File]::Create($path), 'Ustar', $false)
+    try {
+        $entry = [Formats.Tar.UstarTarEntry]::new('RegularFile', 'natalia.ovf')
+        $entry.DataStream = [IO.MemoryStream]::new([Text.Encoding]::UTF8.GetBytes($description))
+        $archive.WriteEntry($entry)
+        $archive.WriteEntry($image, 'system.img')
+        $manifest = [Formats.Tar.UstarTarEntry]::new('RegularFile', 'natalia.mf')
+        $manifest.DataStream = [IO.MemoryStream]::new([Text.Encoding]::ASCII.GetBytes("SHA256(system.img)= $((Get-FileHash $image).Hash)`n"))
+        $archive.WriteEntry($manifest)
+    }
+    finally { $archive.Dispose() }
+}
+
 function NewSite {
-    foreach ($folder in 'C/ProgramData', 'D/restore', 'D/rescue', 'D/inventory', 'D/reports', 'E', 'N/nas/backup', 'N/site2/backup', 'N/nas2/backup', 'X', 'here') { $null = New-Item -ItemType Directory -Force -Path "$template/$folder" }
+    foreach ($folder in 'C/ProgramData', 'D/restore/vms', 'D/rescue', 'D/images', 'D/inventory', 'D/reports', 'E', 'N/nas/backup', 'N/site2/backup', 'N/nas2/backup', 'X', 'here') { $null = New-Item -ItemType Directory -Force -Path "$template/$folder" }
     $random = [Random]::new(1)
     foreach ($name in 'natalia-paris', 'natalia-lyon', 'natalia-test', 'natalia-paris-restored') {
         $vm = New-Item -ItemType Directory -Path "$template/D/Exports/$name"
@@ -63,6 +80,10 @@ function NewSite {
         [IO.File]::WriteAllText("$vm/vm.json", "{ `"id`": `"$id`", `"name`": `"$name`", `"disks`": [ { `"id`": `"scsi0`", `"path`": `"system.raw`", `"role`": `"System`" }, { `"id`": `"scsi1`", `"path`": `"data.raw`", `"role`": `"Data`" } ] }")
     }
     CopyTree "$template/D/Exports" "$template/N/nas/exports"
+    # What appliances are deployed from: an image of a fresh system disk, and the OVA with it.
+    Copy-Item "$template/D/Exports/natalia-test/system.raw" "$template/D/images/natalia-system.raw"
+    NewOva "$template/D/images/natalia.ova" "$template/D/images/natalia-system.raw"
+    Copy-Item "$template/D/images/natalia.ova" "$template/D/natalia.ova"
     $session = NewSession $template
     try {
         Invoke-In $session {
@@ -123,6 +144,12 @@ function RunExample($example, $facts, [string] $root, [string[]] $connected) {
     CopyTree $template $root
     foreach ($file in "$root/C/ProgramData/natalia.json", "$root/here/natalia.json", "$root/here/profile.json") { [IO.File]::WriteAllText($file, [IO.File]::ReadAllText($file).Replace("$template/", "$root/")) }
     if ($example.damaged) { Damage $root }
+    # An appliance that was just deployed, and is switched off.
+    if ($example.code -match '\bnatalia-new\b') {
+        CopyTree "$root/D/Exports/natalia-test" "$root/D/Exports/natalia-new"
+        $described = "$root/D/Exports/natalia-new/vm.json"
+        [IO.File]::WriteAllText($described, ([IO.File]::ReadAllText($described) -replace '"id": "[^"]{36}"', "`"id`": `"$([guid]::NewGuid())`"").Replace('natalia-test', 'natalia-new'))
+    }
     # What an example makes is not there yet.
     foreach ($made in [regex]::Matches((Localize $example.code $facts $root), '(?m)New-NataliaRepository[^\n]*? (?:-Path )?([A-Z]):\\(\S+)')) { Remove-Item "$root/$($made.Groups[1].Value)/$($made.Groups[2].Value.Replace('\', '/'))" -Recurse -Force -ErrorAction Ignore }
     if ($example.code -match 'Export-NataliaProfile (-Path )?C:' -and $example.code -notmatch 'Import-NataliaProfile') { [IO.File]::Delete("$root/C/ProgramData/natalia.json") }
@@ -134,6 +161,7 @@ function RunExample($example, $facts, [string] $root, [string[]] $connected) {
             # Sessions that the example opens itself are not open yet.
             if ($connected -contains 'exports' -and $code -notmatch '\bConnect-NataliaHypervisor') { $null = Connect-NataliaHypervisor D:\Exports -Name exports }
             if ($connected -contains 'nas' -and $code -notmatch '(Connect|New)-NataliaRepository.*-Name nas\b') { $null = Connect-NataliaRepository N:\nas\backup\natalia -Name nas -Password (Get-Secret nas) }
+            if ($code -match '-Hypervisor vms\b') { $null = Connect-NataliaHypervisor D:\restore\vms -Name vms }
             foreach ($name in 'offsite', 'local') { if ($connected -contains $name -and $code -notmatch "(Connect|New)-NataliaRepository.*-Name $name\b") { $null = Connect-NataliaRepository D:\offsite -Name $name -Unencrypted } }
         } $connected, $facts.Fingerprint, $example.code
         $shell = [powershell]::Create()

@@ -70,7 +70,7 @@ public sealed class BareMachineTests : IDisposable
         string code = Regex.Match(section, "```powershell\n(.*?)```", RegexOptions.Singleline).Groups[1].Value;
         Directory.CreateDirectory(_left["restored/vms"]);
         File.WriteAllBytes(_left["system.raw"], s_system);
-        string walk = Put(code, @"N:\nas\backup -Name rescue", $"'{_left["repository"]}' -Name rescue{more}");
+        string walk = Put(code, @"N:\nas\backup\natalia -Name rescue", $"'{_left["repository"]}' -Name rescue{more}");
         walk = Put(walk, "(Get-Secret natalia-nas)", $"(ConvertTo-SecureString '{Password}' -AsPlainText -Force)");
         walk = Put(walk, @"D:\restore\vms", $"'{_left["restored/vms"]}'");
         walk = Put(walk, @"D:\images\natalia-system.raw", $"'{_left["system.raw"]}'");
