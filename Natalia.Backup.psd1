@@ -23,6 +23,7 @@
         'Disconnect-NataliaHypervisor'
         'Get-NataliaAppliance'
         'Set-NataliaAppliance'
+        'Unregister-NataliaAppliance'
         'Export-NataliaApplianceConfiguration'
         'New-NataliaRepository'
         'Connect-NataliaRepository'

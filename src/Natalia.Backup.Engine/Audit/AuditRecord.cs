@@ -15,6 +15,7 @@ internal static class AuditEvents
     internal const string RestoreTested = "restore-tested";
     internal const string PointRestored = "point-restored";
     internal const string ApplianceSet = "appliance-set";
+    internal const string EnrolmentEnded = "enrolment-ended";
     internal const string RetentionSet = "retention-set";
     internal const string Repaired = "repaired";
 }

@@ -24,6 +24,8 @@ public enum NativeEvent
     RestoreTested,
     /// <summary>An appliance was enrolled, or its settings changed.</summary>
     ApplianceSet,
+    /// <summary>The enrolment of an appliance was ended.</summary>
+    EnrolmentEnded,
     /// <summary>A retention policy was set or taken away.</summary>
     RetentionSet,
     /// <summary>A schedule was made or changed.</summary>

@@ -22,6 +22,7 @@ internal static class NativeRecords
         NativeEvent.PointRestored => "point-restored",
         NativeEvent.RestoreTested => "restore-tested",
         NativeEvent.ApplianceSet => "appliance-set",
+        NativeEvent.EnrolmentEnded => "enrolment-ended",
         NativeEvent.RetentionSet => "retention-set",
         NativeEvent.ScheduleSet => "schedule-set",
         NativeEvent.ScheduleRemoved => "schedule-removed",

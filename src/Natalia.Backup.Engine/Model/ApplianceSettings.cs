@@ -28,6 +28,15 @@ public sealed record ApplianceSettings
     /// <summary>How it is restore-tested; null where nothing was said of that.</summary>
     public RestoreTestSettings? RestoreTest { get; init; }
 
+    /// <summary>
+    /// The id that another VM has by itself which took the place of the appliance's first VM, after a restore for
+    /// instance; null while the first one stands for it.
+    /// </summary>
+    public string? SuccessorId { get; init; }
+
+    /// <summary>The id that the VM which stands for the appliance has by itself.</summary>
+    public string VMId => SuccessorId ?? ApplianceId;
+
     /// <summary>Members that a newer version of this product wrote, as JSON; kept as they are.</summary>
     internal string? UnknownMembers { get; init; }
 }

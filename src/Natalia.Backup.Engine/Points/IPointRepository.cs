@@ -149,4 +149,11 @@ public interface IPointRepository
     /// <c>ApplianceLocked</c>, <c>PermissionDenied</c>.</exception>
     Task SetApplianceSettingsAsync(ApplianceDescription appliance, ApplianceSettings settings,
         CancellationToken cancellationToken);
+
+    /// <summary>Ends the enrolment of an appliance. Its points, its retention policy and its records stay.</summary>
+    /// <param name="settings">Its settings, as they are kept here.</param>
+    /// <param name="reason">Why, for the audit log; or null.</param>
+    /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>, <c>ApplianceNotFound</c>,
+    /// <c>ApplianceScheduled</c>, <c>PermissionDenied</c>.</exception>
+    Task EndEnrolmentAsync(ApplianceSettings settings, string? reason, CancellationToken cancellationToken);
 }

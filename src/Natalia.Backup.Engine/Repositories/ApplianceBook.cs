@@ -16,7 +16,7 @@ internal sealed class ApplianceBook(RepositoryCore core)
     private static readonly HashSet<string> s_members = new(StringComparer.Ordinal)
     {
         "name", "hypervisor", "dataDisk", "includeSystemDisk", "onQuiesceFailure", "neverQuiesce", "strategy",
-        "restoreTest",
+        "restoreTest", "successor",
     };
 
     internal async Task<IReadOnlyList<KnownAppliance>> GetAppliancesAsync(CancellationToken cancellationToken)
@@ -38,7 +38,19 @@ internal sealed class ApplianceBook(RepositoryCore core)
                 cancellationToken).ConfigureAwait(false) is (ApplianceSettings settings, _))
                 all.Add(settings);
         }
+        // A VM that took another one's place is no appliance of its own any more, also where a crash kept the end of
+        // its enrolment from being written.
+        HashSet<string> successors = [.. all.Select(s => s.SuccessorId).OfType<string>()];
+        all.RemoveAll(s => s.SuccessorId is null && successors.Contains(s.ApplianceId));
         return all;
+    }
+
+    /// <summary>The settings of one appliance; null when it is not enrolled.</summary>
+    internal async Task<ApplianceSettings?> FindSettingsAsync(string applianceId, CancellationToken cancellationToken)
+    {
+        AuditLog log = core.ApplianceLog(applianceId);
+        return (await FindSettingsAsync(applianceId, log, await log.ListAsync(cancellationToken).ConfigureAwait(false),
+            cancellationToken).ConfigureAwait(false))?.Settings;
     }
 
     /// <summary>
@@ -49,10 +61,11 @@ internal sealed class ApplianceBook(RepositoryCore core)
     {
         foreach (AuditName name in Enumerable.Reverse(names))
         {
-            if (name.Event != AuditEvents.ApplianceSet) continue;
+            if (name.Event is not (AuditEvents.ApplianceSet or AuditEvents.EnrolmentEnded)) continue;
             try
             {
                 AuditRecord record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
+                if (name.Event == AuditEvents.EnrolmentEnded) return null;
                 return (Decode(applianceId, record.Data ?? "{}"), record);
             }
             catch (FormatException)
@@ -64,28 +77,44 @@ internal sealed class ApplianceBook(RepositoryCore core)
     }
 
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>.</exception>
-    internal async Task SetSettingsAsync(ApplianceSettings settings, CancellationToken cancellationToken)
+    internal Task SetSettingsAsync(ApplianceSettings settings, string? reason, CancellationToken cancellationToken) =>
+        AppendAsync(new AuditEntry(AuditEvents.ApplianceSet)
+        {
+            ApplianceId = settings.ApplianceId,
+            Reason = reason,
+            WriteData = json =>
+            {
+                json.WriteString("name", settings.Name);
+                json.WriteString("hypervisor", settings.HypervisorKind);
+                if (settings.DataDiskId is not null) json.WriteString("dataDisk", settings.DataDiskId);
+                json.WriteBoolean("includeSystemDisk", settings.IncludeSystemDisk);
+                if (settings.OnQuiesceFailure == QuiesceFailure.Fail) json.WriteString("onQuiesceFailure", "fail");
+                if (settings.Strategy is BackupStrategy strategy) json.WriteString("strategy", strategy.ToString());
+                if (settings.NeverQuiesce) json.WriteBoolean("neverQuiesce", true);
+                RestoreTestSettingsJson.Write(json, "restoreTest", settings.RestoreTest);
+                if (settings.SuccessorId is not null) json.WriteString("successor", settings.SuccessorId);
+                JsonMembers.Write(json, settings.UnknownMembers);
+            },
+        }, settings.ApplianceId, cancellationToken);
+
+    /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>.</exception>
+    internal Task EndAsync(string applianceId, string name, string? reason, CancellationToken cancellationToken) =>
+        AppendAsync(new AuditEntry(AuditEvents.EnrolmentEnded)
+        {
+            ApplianceId = applianceId,
+            Reason = reason,
+            WriteData = json => json.WriteString("name", name),
+        }, applianceId, cancellationToken);
+
+    /// <summary>One record is one change: a crash leaves the state before it or the state after it.</summary>
+    private async Task AppendAsync(AuditEntry entry, string applianceId, CancellationToken cancellationToken)
     {
         _ = core.SigningSeed;
-        Lease lease = await core.AcquireLeaseAsync(settings.ApplianceId, cancellationToken).ConfigureAwait(false);
+        Lease lease = await core.AcquireLeaseAsync(applianceId, cancellationToken).ConfigureAwait(false);
         await using (lease.ConfigureAwait(false))
         {
-            await core.ApplianceLog(settings.ApplianceId).AppendAsync(new AuditEntry(AuditEvents.ApplianceSet)
-            {
-                ApplianceId = settings.ApplianceId,
-                WriteData = json =>
-                {
-                    json.WriteString("name", settings.Name);
-                    json.WriteString("hypervisor", settings.HypervisorKind);
-                    if (settings.DataDiskId is not null) json.WriteString("dataDisk", settings.DataDiskId);
-                    json.WriteBoolean("includeSystemDisk", settings.IncludeSystemDisk);
-                    if (settings.OnQuiesceFailure == QuiesceFailure.Fail) json.WriteString("onQuiesceFailure", "fail");
-                    if (settings.Strategy is BackupStrategy strategy) json.WriteString("strategy", strategy.ToString());
-                    if (settings.NeverQuiesce) json.WriteBoolean("neverQuiesce", true);
-                    RestoreTestSettingsJson.Write(json, "restoreTest", settings.RestoreTest);
-                    JsonMembers.Write(json, settings.UnknownMembers);
-                },
-            }, core.SigningSeed, cancellationToken).ConfigureAwait(false);
+            await core.ApplianceLog(applianceId).AppendAsync(entry, core.SigningSeed,
+                cancellationToken).ConfigureAwait(false);
             await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
     }
@@ -105,6 +134,7 @@ internal sealed class ApplianceBook(RepositoryCore core)
             Strategy = root.ReadEnumOrNull<BackupStrategy>("strategy"),
             NeverQuiesce = root.ReadBool("neverQuiesce"),
             RestoreTest = RestoreTestSettingsJson.ReadOrNull(root, "restoreTest"),
+            SuccessorId = root.ReadStringOrNull("successor") is string id && ApplianceIdentity.IsValid(id) ? id : null,
             UnknownMembers = JsonMembers.Unknown(root, s_members),
         };
     }

@@ -133,11 +133,29 @@ public sealed partial class Repository : IPointRepository
     public Task<IReadOnlyList<ApplianceSettings>> GetApplianceSettingsAsync(CancellationToken cancellationToken) =>
         _appliances.GetSettingsAsync(cancellationToken);
 
+    /// <summary>The settings of one appliance; null when it is not enrolled.</summary>
+    /// <param name="applianceId">The appliance.</param>
+    public Task<ApplianceSettings?> FindApplianceSettingsAsync(string applianceId,
+        CancellationToken cancellationToken) =>
+        _appliances.FindSettingsAsync(applianceId, cancellationToken);
+
     /// <summary>Enrols an appliance, or changes its settings.</summary>
     /// <param name="settings">All settings, also the unchanged ones.</param>
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>.</exception>
     public Task SetApplianceSettingsAsync(ApplianceSettings settings, CancellationToken cancellationToken) =>
-        _appliances.SetSettingsAsync(settings, cancellationToken);
+        SetApplianceSettingsAsync(settings, null, cancellationToken);
+
+    /// <summary>As above, and says in the audit log why.</summary>
+    /// <param name="settings">All settings, also the unchanged ones.</param>
+    /// <param name="reason">Why, for the audit log; or null.</param>
+    /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>.</exception>
+    public Task SetApplianceSettingsAsync(ApplianceSettings settings, string? reason,
+        CancellationToken cancellationToken) =>
+        _appliances.SetSettingsAsync(settings, reason, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task EndEnrolmentAsync(ApplianceSettings settings, string? reason, CancellationToken cancellationToken) =>
+        _appliances.EndAsync(settings.ApplianceId, settings.Name, reason, cancellationToken);
 
     Task<IReadOnlyList<ApplianceSettings>> IPointRepository.GetApplianceSettingsAsync(
         IReadOnlyList<ApplianceDescription>? appliances,

@@ -12,6 +12,10 @@ public sealed record Appliance
     /// The appliance's id: 32 lowercase hexadecimal digits, the same on every machine that backs it up.
     /// </summary>
     public required string ApplianceId { get; init; }
+    /// <summary>
+    /// The id that its VM has by itself, where that took the place of the appliance's first VM; else null.
+    /// </summary>
+    public string? SuccessorId { get; init; }
     /// <summary>Its name on the hypervisor; a label, not an identity.</summary>
     public required string Name { get; init; }
     /// <summary>The kind of hypervisor: <c>Folder</c>, <c>VMware</c>, <c>Proxmox</c>, <c>HyperV</c>.</summary>

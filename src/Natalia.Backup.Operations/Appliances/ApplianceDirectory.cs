@@ -33,7 +33,77 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     /// The VMs that any of the selectors means, and perhaps others. Where a hypervisor can describe single VMs, only
     /// those are described, each once for a command: describing all of a thousand costs a request each.
     /// </summary>
+    /// <param name="hypervisors">Where to look.</param>
+    /// <param name="selectors">Which VMs.</param>
+    /// <param name="repositories">
+    /// Whose enrolments say which VM stands for an appliance. Null asks all repositories of this product, and only for
+    /// an id that no VM has by itself: that costs a look into each of their logs.
+    /// </param>
     internal async Task<IReadOnlyList<LocatedAppliance>> FindAsync(IReadOnlyList<HypervisorConnection> hypervisors,
+        IReadOnlyList<ApplianceSelector> selectors, CancellationToken cancellationToken,
+        IReadOnlyList<RepositoryConnection>? repositories = null)
+    {
+        if (repositories is not null)
+        {
+            IReadOnlyList<Enrolment> known = await ListEnrolmentsAsync(repositories,
+                cancellationToken).ConfigureAwait(false);
+            return Annotate(await FindOwnAsync(hypervisors, WithSuccessors(selectors, known),
+                cancellationToken).ConfigureAwait(false), known);
+        }
+        IReadOnlyList<LocatedAppliance> found = await FindOwnAsync(hypervisors, selectors,
+            cancellationToken).ConfigureAwait(false);
+        return await ResolveAsync(hypervisors, selectors, found, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// What was found, and the VMs that took the place of an appliance whose id is asked for and that no VM has.
+    /// </summary>
+    private async Task<IReadOnlyList<LocatedAppliance>> ResolveAsync(IReadOnlyList<HypervisorConnection> hypervisors,
+        IReadOnlyList<ApplianceSelector> selectors, IReadOnlyList<LocatedAppliance> found,
+        CancellationToken cancellationToken)
+    {
+        List<ApplianceSelector> missed = [.. selectors.Where(s => s.IsId && !found.Any(a => a.Is(s.Text)))];
+        IReadOnlyList<RepositoryConnection> own = [.. registry.Repositories.All.Where(r => r.IsOwn && !r.IsLimited)];
+        if (missed.Count == 0 || own.Count == 0) return found;
+        IReadOnlyList<Enrolment> known;
+        try
+        {
+            known = await ListEnrolmentsAsync(own, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            warn($"Whether a VM took the place of another one cannot be looked up: {e.Message}");
+            return found;
+        }
+        return WithSuccessors(missed, known).Count == missed.Count
+            ? found
+            : Annotate(await FindOwnAsync(hypervisors, WithSuccessors(selectors, known),
+                cancellationToken).ConfigureAwait(false), known);
+    }
+
+    /// <summary>The selectors, and those of the VMs that took the place of an appliance that one names by id.</summary>
+    private static IReadOnlyList<ApplianceSelector> WithSuccessors(IReadOnlyList<ApplianceSelector> selectors,
+        IReadOnlyList<Enrolment> known) =>
+        [.. selectors, .. known.Where(e => e.Settings.SuccessorId is not null
+            && selectors.Any(s => s.IsId && s.Text == e.Settings.ApplianceId))
+            .Select(e => e.Settings.VMId).Distinct(StringComparer.Ordinal).Select(ApplianceSelector.Of)];
+
+    private static IReadOnlyList<LocatedAppliance> Annotate(IReadOnlyList<LocatedAppliance> found,
+        IReadOnlyList<Enrolment> known)
+    {
+        List<ApplianceSettings> moved = [.. known.Select(e => e.Settings).Where(s => s.SuccessorId is not null)];
+        return moved.Count == 0
+            ? found
+            : [.. found.Select(a => a with
+            {
+                StandsFor = [.. moved.Where(s => s.SuccessorId == a.Description.ApplianceId)
+                    .Select(s => s.ApplianceId).Distinct(StringComparer.Ordinal)],
+                IsReplaced = moved.Any(s => s.ApplianceId == a.Description.ApplianceId)
+                    && moved.All(s => s.SuccessorId != a.Description.ApplianceId),
+            })];
+    }
+
+    private async Task<IReadOnlyList<LocatedAppliance>> FindOwnAsync(IReadOnlyList<HypervisorConnection> hypervisors,
         IReadOnlyList<ApplianceSelector> selectors, CancellationToken cancellationToken)
     {
         // A failure is reported once for a hypervisor, as in a list of everything; what was found is not the whole
@@ -152,6 +222,8 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
         ApplianceSelector selector)
     {
         IReadOnlyList<LocatedAppliance> found = Choose(appliances, selector);
+        // Two VMs of one name, of which one took the other one's place: the name means the one that stands for it.
+        if (found.Count > 1 && found.Where(a => !a.IsReplaced).ToList() is { Count: 1 } standing) found = standing;
         if (found.Count == 0) throw selector.MissForChange(() => NotFound(selector.Text));
         if (found.Count == 1 || selector.MeansSeveral(found.Select(a => a.Description.Name))) return found;
         throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument,
@@ -161,8 +233,14 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     }
 
     private static IReadOnlyList<LocatedAppliance> Choose(IReadOnlyList<LocatedAppliance> appliances,
-        ApplianceSelector selector) =>
-        selector.Choose(appliances, a => a.Description.ApplianceId, a => a.Description.Name);
+        ApplianceSelector selector)
+    {
+        // The id of an appliance means the VM that stands for it, also where its first one is shown again.
+        List<LocatedAppliance> standing = [.. appliances.Where(a => a.StandsFor.Contains(selector.Text))];
+        return standing.Count > 0
+            ? standing
+            : selector.Choose(appliances, a => a.Description.ApplianceId, a => a.Description.Name);
+    }
 
     /// <param name="text">What was asked for: a name, a wildcard or an id.</param>
     /// <param name="name">The name of the appliance with this id, where one is known.</param>

@@ -12,7 +12,8 @@ internal static class ApplianceView
         ApplianceDescription description = located.Description;
         return new Appliance
         {
-            ApplianceId = description.ApplianceId,
+            ApplianceId = enrolment?.Settings.ApplianceId ?? description.ApplianceId,
+            SuccessorId = enrolment?.Settings.SuccessorId,
             Name = description.Name,
             HypervisorKind = description.HypervisorKind,
             Hypervisor = located.Hypervisor.Name,
@@ -46,6 +47,7 @@ internal static class ApplianceView
     internal static Appliance Create(Enrolment enrolment) => new()
     {
         ApplianceId = enrolment.Settings.ApplianceId,
+        SuccessorId = enrolment.Settings.SuccessorId,
         Name = enrolment.Settings.Name,
         HypervisorKind = enrolment.Settings.HypervisorKind,
         Repository = enrolment.Repository.Name,

@@ -4,4 +4,10 @@ using Natalia.Backup.Operations.Connections;
 namespace Natalia.Backup.Operations.Appliances;
 
 /// <summary>An appliance's settings and the repository that keeps them.</summary>
-internal sealed record Enrolment(RepositoryConnection Repository, ApplianceSettings Settings);
+internal sealed record Enrolment(RepositoryConnection Repository, ApplianceSettings Settings)
+{
+    /// <summary>
+    /// Whether a VM stands for the appliance: the one that its id was made of, until another one takes its place.
+    /// </summary>
+    internal bool IsOf(LocatedAppliance located) => Settings.VMId == located.Description.ApplianceId;
+}

@@ -31,7 +31,7 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
             try
             {
                 await _directory.FindAsync(registry.Hypervisors.ForReading(same.First().Hypervisors),
-                    [.. same.SelectMany(r => r.Appliances)], cancellationToken).ConfigureAwait(false);
+                    [.. same.SelectMany(r => r.Appliances)], cancellationToken, []).ConfigureAwait(false);
             }
             catch (NataliaException) when (!cancellationToken.IsCancellationRequested)
             {
@@ -57,9 +57,7 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
 
     private async Task<IReadOnlyList<PlannedRun>> PlanAsync(WantedBackup request, CancellationToken cancellationToken)
     {
-        IReadOnlyList<LocatedAppliance> appliances =
-            await _directory.FindAsync(registry.Hypervisors.ForReading(request.Hypervisors),
-            request.Appliances, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<LocatedAppliance> appliances = await FindAsync(request, cancellationToken).ConfigureAwait(false);
         List<LocatedAppliance> wanted = [];
         foreach (ApplianceSelector selector in request.Appliances)
         {
@@ -80,9 +78,7 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
                 $"{wanted.Count} VMs cannot go on with the history of one appliance, {request.ApplianceId}.",
                 request.ApplianceId, "Name one VM.");
         if (request.ApplianceId is not null && !ApplianceIdentity.IsValid(request.ApplianceId))
-            throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
-                $"'{request.ApplianceId}' is not an appliance's id: 32 lowercase hexadecimal digits.",
-                request.ApplianceId);
+            throw Succession.NotAnId(request.ApplianceId);
         List<PlannedRun> runs = [];
         foreach (LocatedAppliance located in wanted)
         {
@@ -96,6 +92,31 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
             }
         }
         return runs;
+    }
+
+    /// <summary>
+    /// The VMs that a request may mean. Which VM stands for an appliance, its enrolments say; a repository that does
+    /// not answer tells so when its own backup is planned.
+    /// </summary>
+    private async Task<IReadOnlyList<LocatedAppliance>> FindAsync(WantedBackup request,
+        CancellationToken cancellationToken)
+    {
+        IReadOnlyList<HypervisorConnection> hypervisors = registry.Hypervisors.ForReading(request.Hypervisors);
+        IReadOnlyList<RepositoryConnection> asked = request.Repository is not null
+            ? [.. registry.Repositories.Find(request.Repository) is { IsOwn: true, IsLimited: false } named
+                ? new[] { named }
+                : []]
+            : [.. registry.Repositories.All.Where(r => r.IsOwn && !r.IsLimited && hypervisors.Any(r.Takes))];
+        try
+        {
+            await _directory.ListEnrolmentsAsync(asked, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException) when (!cancellationToken.IsCancellationRequested)
+        {
+            asked = [];
+        }
+        return await _directory.FindAsync(hypervisors, request.Appliances, cancellationToken,
+            asked).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -126,14 +147,19 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
             : [.. registry.RepositoriesWithPoints(null, null).Where(r => r.Takes(located.Hypervisor))];
         List<Enrolment> enrolments =
             [.. (await _directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false))
-            .Where(e => e.Settings.ApplianceId == id)];
+            .Where(e => e.Settings.ApplianceId == id || (id == located.Description.ApplianceId && e.IsOf(located)))];
         if (request.Repository is null && enrolments.Count == 0)
             repositories = [registry.RepositoryFor(located.Hypervisor, null, located.Description.Name)];
         else if (request.Repository is null) repositories = [.. enrolments.Select(e => e.Repository)];
         List<PlannedRun> runs = [];
         foreach (RepositoryConnection repository in repositories)
         {
-            Enrolment? enrolment = enrolments.Find(e => e.Repository == repository);
+            // A VM that took another one's place goes on with that one's history, under its id.
+            Enrolment? enrolment = enrolments.Find(e => e.Repository == repository && e.IsOf(located))
+                ?? enrolments.Find(e => e.Repository == repository);
+            id = enrolment?.Settings.ApplianceId ?? request.ApplianceId ?? located.Description.ApplianceId;
+            if (enrolment is { Settings.SuccessorId: not null } && !enrolment.IsOf(located))
+                throw Succession.Replaced(located.Description, enrolment);
             bool system = wishes.IncludeSystemDisk ?? enrolment?.Settings.IncludeSystemDisk ?? false;
             IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(located.Description,
                 wishes.DataDisk ?? enrolment?.Settings.DataDiskId, system);

@@ -121,6 +121,15 @@ internal sealed class EvidencedRepository(IPointRepository inner, RepositoryConn
                 new("includeSystemDisk", settings.IncludeSystemDisk ? "yes" : "no")]).ConfigureAwait(false);
     }
 
+    public async Task EndEnrolmentAsync(ApplianceSettings settings, string? reason,
+        CancellationToken cancellationToken)
+    {
+        await book.RequireAsync(connection, "the end of an enrolment", cancellationToken).ConfigureAwait(false);
+        await inner.EndEnrolmentAsync(settings, reason, cancellationToken).ConfigureAwait(false);
+        await book.RecordAsync(connection, NativeEvent.EnrolmentEnded, settings.ApplianceId, settings.Name,
+            reason).ConfigureAwait(false);
+    }
+
     public Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(
         RestorePointFilter filter, Action<NataliaException>? onTrouble, Action<MissingPoints>? onMissing,
         CancellationToken cancellationToken) =>

@@ -41,7 +41,8 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
         IReadOnlyList<RepositorySubjects> repositories = await ReadRepositoriesAsync(wishes,
             cancellationToken).ConfigureAwait(false);
         IReadOnlyList<string> chosen = Choose(wishes, repositories);
-        HypervisorFacts hypervisors = await HypervisorFacts.ReadAsync(registry, chosen, Blind, warn,
+        HypervisorFacts hypervisors = await HypervisorFacts.ReadAsync(registry, chosen,
+            missed => FindSuccessorsAsync(missed, repositories, cancellationToken), Blind, warn,
             cancellationToken).ConfigureAwait(false);
         var hosts = new ApplianceHosts();
         await hosts.ReadAsync(repositories.Select(r => r.Repository), registry.Hypervisors.All, Blind,
@@ -54,6 +55,29 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
                 id => CollectAsync(id, repositories, hypervisors, hosts, since, now, cancellationToken),
                 cancellationToken).ConfigureAwait(false))
                 yield return evidence;
+        }
+    }
+
+    /// <summary>The ids of the VMs that took the place of appliances' first ones.</summary>
+    private async Task<IReadOnlyList<string>> FindSuccessorsAsync(IReadOnlyList<string> applianceIds,
+        IReadOnlyList<RepositorySubjects> repositories, CancellationToken cancellationToken)
+    {
+        (RepositorySubjects In, string Id)[] asked = [.. from r in repositories
+                                                 where r.Repository.IsOwn
+                                                 from id in applianceIds
+                                                 where r.Names.ContainsKey(id)
+                                                 select (r, id)];
+        try
+        {
+            return [.. (await InParallel.SelectAsync(asked, AtOnce,
+                a => a.In.Repository.Repository.FindApplianceSettingsAsync(a.Id, cancellationToken), cancellationToken)
+                .ConfigureAwait(false)).Select(s => s?.SuccessorId).OfType<string>()
+                .Distinct(StringComparer.Ordinal)];
+        }
+        catch (NataliaException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // What cannot be read of an appliance is told when its history is.
+            return [];
         }
     }
 
@@ -202,8 +226,9 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
             home = histories.OrderByDescending(h => h.History.Points.FirstOrDefault()?.TimeUtc).FirstOrDefault();
         ApplianceSettings? settings = home.History?.Settings;
         string name = settings?.Name ?? home.History?.Name ?? applianceId;
+        string vmId = settings?.VMId ?? applianceId;
         string? kind = KindOf(settings, home.History?.SettingsUtc, points);
-        (HypervisorConnection? hypervisor, ApplianceDescription? shown) = hypervisors.Find(applianceId, kind,
+        (HypervisorConnection? hypervisor, ApplianceDescription? shown) = hypervisors.Find(vmId, kind,
             histories.Select(h => h.In.Repository.Hypervisor).FirstOrDefault(h => h is not null));
         BackupStrategy strategy = settings?.Strategy ?? BackupStrategy.Daily;
         string zone = home.History is null
@@ -244,7 +269,7 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
             Points = points.FindAll(p => p.IsKept || p.TimeUtc >= from),
             Gaps = gaps,
             RestoreTests = tests,
-            Replications = hypervisors.ReplicationsOf(applianceId),
+            Replications = hypervisors.ReplicationsOf(vmId),
             Schedules = hypervisors.SchedulesOf(name, [.. histories.Select(h => h.In.Repository.Native?.Storage)]),
             Holdings = CoverageRules.Holdings(points, first, zone, nowUtc),
             Repositories = [.. histories.Select(h => Describe(h.In, h.History, hosts, hypervisor,

@@ -18,11 +18,13 @@ internal sealed class HypervisorFacts
     /// <summary>Asks them. One that does not answer is told of, and tells nothing.</summary>
     /// <param name="registry">The runspace's connections.</param>
     /// <param name="applianceIds">Which appliances.</param>
+    /// <param name="findVMIds">Gives, for appliances that no hypervisor shows, the ids of the VMs that stand for
+    /// them.</param>
     /// <param name="onTrouble">Told of each that does not answer.</param>
     /// <param name="warn">Told of what stood in the way of listing VMs.</param>
     internal static async Task<HypervisorFacts> ReadAsync(SessionRegistry registry,
-        IReadOnlyList<string> applianceIds, Action<Exception, object?> onTrouble, Action<string> warn,
-        CancellationToken cancellationToken)
+        IReadOnlyList<string> applianceIds, Func<IReadOnlyList<string>, Task<IReadOnlyList<string>>> findVMIds,
+        Action<Exception, object?> onTrouble, Action<string> warn, CancellationToken cancellationToken)
     {
         IReadOnlyList<HypervisorConnection> all = registry.Hypervisors.All;
         var facts = new HypervisorFacts(all);
@@ -34,10 +36,7 @@ internal sealed class HypervisorFacts
             {
                 // A native protector is known by its storages; to describe its VMs costs a request for each.
                 if (hypervisor.Hypervisor.Find<INativeProtection>() is null)
-                    foreach (LocatedAppliance shown in await directory.FindAsync([hypervisor], selectors,
-                        cancellationToken).ConfigureAwait(false))
-                        if (!facts._shown.ContainsKey(shown.Description.ApplianceId))
-                            facts._shown.Add(shown.Description.ApplianceId, shown);
+                    await FindAsync(hypervisor, selectors).ConfigureAwait(false);
             }, cancellationToken).ConfigureAwait(false);
             if (hypervisor.Hypervisor.Find<IReplication>() is IReplication replication)
                 await TryAsync(hypervisor, onTrouble, async () => facts._replications.AddRange(
@@ -49,18 +48,35 @@ internal sealed class HypervisorFacts
                     .Select(s => s with { Hypervisor = hypervisor.Name })),
                     cancellationToken).ConfigureAwait(false);
         }
+        // Only what is missed is looked up: that costs a look into each log.
+        List<string> missed = [.. applianceIds.Where(id => !facts._shown.ContainsKey(id))];
+        if (missed.Count == 0 || all.Count == 0) return facts;
+        IReadOnlyList<string> vmIds = await findVMIds(missed).ConfigureAwait(false);
+        if (vmIds.Count == 0) return facts;
+        selectors = [.. vmIds.Select(ApplianceSelector.Of)];
+        foreach (HypervisorConnection hypervisor in all.Where(h => h.Hypervisor.Find<INativeProtection>() is null))
+            await TryAsync(hypervisor, onTrouble, () => FindAsync(hypervisor, selectors),
+                cancellationToken).ConfigureAwait(false);
         return facts;
+
+        async Task FindAsync(HypervisorConnection hypervisor, IReadOnlyList<ApplianceSelector> wanted)
+        {
+            foreach (LocatedAppliance shown in await directory.FindAsync([hypervisor], wanted, cancellationToken,
+                []).ConfigureAwait(false))
+                if (!facts._shown.ContainsKey(shown.Description.ApplianceId))
+                    facts._shown.Add(shown.Description.ApplianceId, shown);
+        }
     }
 
     /// <summary>The hypervisor that an appliance runs on, and how it shows it.</summary>
-    /// <param name="applianceId">The appliance.</param>
+    /// <param name="vmId">The id of the VM that stands for the appliance.</param>
     /// <param name="kind">The kind that its settings name; or null.</param>
     /// <param name="owner">The hypervisor whose storage holds its points; or null.</param>
-    internal (HypervisorConnection? Hypervisor, ApplianceDescription? Shown) Find(string applianceId, string? kind,
+    internal (HypervisorConnection? Hypervisor, ApplianceDescription? Shown) Find(string vmId, string? kind,
         HypervisorConnection? owner)
     {
         // Where it was restored on another kind, the old VM that is still shown is not the appliance.
-        if (_shown.TryGetValue(applianceId, out LocatedAppliance? shown))
+        if (_shown.TryGetValue(vmId, out LocatedAppliance? shown))
             return kind is null || shown.Hypervisor.Session.Kind == kind
                 ? (shown.Hypervisor, shown.Description)
                 : (null, null);
@@ -70,8 +86,8 @@ internal sealed class HypervisorFacts
         return (ofKind.Count == 1 ? ofKind[0] : null, null);
     }
 
-    internal IReadOnlyList<ReplicationState> ReplicationsOf(string applianceId) =>
-        [.. _replications.Where(r => r.ApplianceId == applianceId)];
+    internal IReadOnlyList<ReplicationState> ReplicationsOf(string vmId) =>
+        [.. _replications.Where(r => r.ApplianceId == vmId)];
 
     /// <summary>The schedules that name the appliance and write to one of the storages.</summary>
     internal IReadOnlyList<NativeSchedule> SchedulesOf(string applianceName, IReadOnlyCollection<string?> storages) =>

@@ -15,6 +15,12 @@ public sealed class ApplianceReferenceAttribute : ReferenceArgumentAttribute
     /// </summary>
     public bool LeaveRestorePoints { get; set; }
 
+    /// <summary>
+    /// The command does something with the VM: an appliance whose VM took another one's place stands for that VM, whose
+    /// id is its own. Elsewhere it stands for the history that goes on.
+    /// </summary>
+    public bool MeansVM { get; set; }
+
     private protected override string Expected => "an appliance, a name or a wildcard";
 
     private protected override bool Leaves(PSObject value) =>
@@ -27,7 +33,7 @@ public sealed class ApplianceReferenceAttribute : ReferenceArgumentAttribute
             // Should it be gone, it can be told by its name.
             if ((Text(value, "ApplianceName") ?? Text(value, "Name")) is string own)
                 RunspaceSessions.TryForCurrent()?.Completion.RememberName(id, own);
-            return id;
+            return (MeansVM ? Text(value, nameof(Operations.Appliances.Appliance.SuccessorId)) : null) ?? id;
         }
         // A row that somebody made, of a CSV file for instance, names it in one of the ways that a person would.
         string? name = Text(value, "VMName") ?? Text(value, "ApplianceName")

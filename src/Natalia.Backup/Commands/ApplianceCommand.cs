@@ -19,7 +19,7 @@ public abstract class ApplianceCommand : HypervisorCommand
     /// <summary>The appliance: an object of Get-NataliaAppliance, a name, a wildcard or an id.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true)]
     [Alias("VMName", "ApplianceName")]
-    [ApplianceReference]
+    [ApplianceReference(MeansVM = true)]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(ApplianceCompleter))]
     public string[]? Appliance { get; set; }

@@ -47,7 +47,7 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
     /// <summary>The live VM: an object of Get-NataliaAppliance, a name or a wildcard.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ApplianceSet, ValueFromPipeline = true)]
     [Alias("VMName", "ApplianceName")]
-    [ApplianceReference(LeaveRestorePoints = true)]
+    [ApplianceReference(LeaveRestorePoints = true, MeansVM = true)]
     [SupportsWildcards]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(ApplianceCompleter))]
@@ -99,9 +99,10 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
             return;
         }
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
-        IReadOnlyList<LocatedAppliance> appliances = await _directory.ListAsync(HypervisorsToRead(),
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(Appliance);
+        IReadOnlyList<LocatedAppliance> appliances = await _directory.FindAsync(HypervisorsToRead(), selectors,
             cancellationToken).ConfigureAwait(false);
-        foreach (ApplianceSelector selector in Wildcards.Selectors(Appliance))
+        foreach (ApplianceSelector selector in selectors)
         {
             try
             {

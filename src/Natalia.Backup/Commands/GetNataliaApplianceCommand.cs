@@ -118,17 +118,17 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         WarnOfAway();
         // Where a hypervisor can describe single VMs, only the enrolled ones are.
         IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(hypervisors,
-            [.. enrolments.Select(e => ApplianceSelector.Of(e.Settings.ApplianceId))],
-            cancellationToken).ConfigureAwait(false);
+            [.. enrolments.Select(e => ApplianceSelector.Of(e.Settings.VMId))],
+            cancellationToken, []).ConfigureAwait(false);
         Dictionary<string, LocatedAppliance> byId = appliances.ToDictionary(a => a.Description.ApplianceId,
             StringComparer.Ordinal);
         List<Enrolment> wanted = [.. enrolments
-            .Where(e => !NamesHypervisor || byId.ContainsKey(e.Settings.ApplianceId))];
+            .Where(e => !NamesHypervisor || byId.ContainsKey(e.Settings.VMId))];
         if (wanted.Count == 0 && Registry.Repositories.Away is [AwayConnection away, ..])
             throw Registry.Repositories.Missing(away);
         if (wanted.Count == 0) throw NothingEnrolled(repositories, enrolments.Count, hypervisors);
         foreach (Enrolment enrolment in wanted.OrderBy(e => e.Settings.Name, StringComparer.OrdinalIgnoreCase))
-            Emit(byId.TryGetValue(enrolment.Settings.ApplianceId, out LocatedAppliance? located)
+            Emit(byId.TryGetValue(enrolment.Settings.VMId, out LocatedAppliance? located)
                 ? ApplianceView.Create(located, enrolment)
                 : ApplianceView.Create(enrolment));
     }
@@ -172,26 +172,27 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         bool isOptional = isId && Registry.Repositories.All.Count > 0 && Registry.Hypervisors.All.Count == 0
             && !namesHypervisor;
         IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(texts);
-        IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(isOptional
-            ? []
-            : Registry.Hypervisors.ForReading(named),
-            selectors, cancellationToken).ConfigureAwait(false);
-        if (!namesHypervisor && !isOptional && !isId) DeferAway(Registry.Hypervisors);
         IReadOnlyList<RepositoryConnection> repositories = References.Clean(Repository) is { Count: > 0 } wanted
             ? Registry.RepositoriesWithPoints(wanted, null)
             : [.. Registry.Repositories.All.Where(c => !c.IsLimited)];
-        ILookup<string, Enrolment> enrolments = (await directory.ListEnrolmentsAsync(repositories,
-            cancellationToken).ConfigureAwait(false)).ToLookup(e => e.Settings.ApplianceId,
-            StringComparer.Ordinal);
+        IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(isOptional
+            ? []
+            : Registry.Hypervisors.ForReading(named),
+            selectors, cancellationToken, [.. repositories.Where(r => r.IsOwn)]).ConfigureAwait(false);
+        if (!namesHypervisor && !isOptional && !isId) DeferAway(Registry.Hypervisors);
+        IReadOnlyList<Enrolment> enrolments = await directory.ListEnrolmentsAsync(repositories,
+            cancellationToken).ConfigureAwait(false);
         HashSet<string> shown = new(StringComparer.Ordinal);
         foreach (ApplianceSelector selector in selectors)
         {
-            if (selector.IsId && !namesHypervisor && !appliances.Any(a => a.Description.ApplianceId == selector.Text)
-                && enrolments.Contains(selector.Text))
+            List<Enrolment> meant = selector.IsId && !namesHypervisor
+                ? [.. enrolments.Where(e => e.Settings.ApplianceId == selector.Text)]
+                : [];
+            if (meant.Count > 0 && !appliances.Any(a => meant.Any(e => e.IsOf(a))))
             {
                 if (shown.Add(selector.Text))
                 {
-                    foreach (Enrolment enrolment in enrolments[selector.Text]) Emit(ApplianceView.Create(enrolment));
+                    foreach (Enrolment enrolment in meant) Emit(ApplianceView.Create(enrolment));
                 }
                 continue;
             }
@@ -209,7 +210,7 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
                 StringComparer.OrdinalIgnoreCase)
                 .Where(a => shown.Add(a.Description.ApplianceId)))
             {
-                List<Enrolment> own = [.. enrolments[located.Description.ApplianceId]];
+                List<Enrolment> own = [.. enrolments.Where(e => e.IsOf(located))];
                 if (own.Count == 0) Emit(ApplianceView.Create(located, null));
                 foreach (Enrolment enrolment in own) Emit(ApplianceView.Create(located, enrolment));
             }

@@ -124,7 +124,7 @@ public sealed class GetNataliaScheduleCommand : ApplianceCommand
     /// <summary>Whether its runs look at a hypervisor, and at this VM there.</summary>
     private static bool Takes(ScheduleDefinition definition, LocatedAppliance located) =>
         Takes(definition, located.Hypervisor)
-        && (definition.Appliances.Count == 0 || definition.Appliances.Any(a => a == located.Description.ApplianceId
+        && (definition.Appliances.Count == 0 || definition.Appliances.Any(a => located.Is(a)
             || Wildcards.Parse(a).MayMean(located.Description.Name)));
 
     private static bool Takes(ScheduleDefinition definition, HypervisorConnection hypervisor)

@@ -58,7 +58,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     /// <summary>The appliance: an object of Get-NataliaAppliance, a name or a wildcard.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = ApplianceSet, ValueFromPipeline = true)]
     [Alias("VMName", "ApplianceName")]
-    [ApplianceReference]
+    [ApplianceReference(MeansVM = true)]
     [SupportsWildcards]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(ApplianceCompleter))]

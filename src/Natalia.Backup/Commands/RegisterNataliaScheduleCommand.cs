@@ -228,8 +228,7 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
     {
         if (!IsOwn) return base.ProcessAsync(cancellationToken);
         // What is piped in makes one schedule together.
-        _names.AddRange(References.Clean(Appliance) is { Count: > 0 } named ? named
-            : string.IsNullOrEmpty(ApplianceId) ? [] : [ApplianceId!]);
+        _names.AddRange(!string.IsNullOrEmpty(ApplianceId) ? [ApplianceId!] : References.Clean(Appliance) ?? []);
         return Task.CompletedTask;
     }
 

@@ -38,7 +38,7 @@ public sealed class RemoveNataliaSnapshotCommand : HypervisorCommand
     /// <summary>The appliance: a name or an id.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("Appliance")]
-    [ApplianceReference]
+    [ApplianceReference(MeansVM = true)]
     [ArgumentCompleter(typeof(ApplianceCompleter))]
     public string ApplianceId { get; set; } = "";
 

@@ -127,7 +127,7 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     /// point's.
     /// </summary>
     [Parameter]
-    [ApplianceReference]
+    [ApplianceReference(MeansVM = true)]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(ApplianceCompleter))]
     public string? TargetAppliance { get; set; }

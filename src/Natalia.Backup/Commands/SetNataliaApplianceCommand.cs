@@ -9,6 +9,7 @@ using Natalia.Backup.Operations.Backup;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Guests;
 using Natalia.Backup.Operations.RestoreTests;
+using Natalia.Backup.Operations.Schedules;
 
 namespace Natalia.Backup.Commands;
 
@@ -22,6 +23,12 @@ namespace Natalia.Backup.Commands;
 /// enrolled by that already.</para>
 /// <para>An enrolled appliance is listed by Get-NataliaAppliance alone, and Invoke-NataliaBackup knows where it
 /// goes.</para>
+/// <para>A VM that was restored has a new id on its hypervisor. With -ApplianceId it takes the place of the lost one:
+/// the appliance keeps its id, its points, its retention and its settings, and backups go on with its history; the
+/// first one reads everything. The audit log tells of it. While the VM that stands for the appliance until now is
+/// there, that is the error ApplianceStillExists. In each repository where the appliance is enrolled it is said
+/// once.</para>
+/// <para>Unregister-NataliaAppliance ends an enrolment.</para>
 /// <para>Whether the data disk can be told is checked now, not in the first scheduled night; and so is a system image,
 /// a calendar and everything else of restore tests.</para>
 /// </remarks>
@@ -46,6 +53,10 @@ namespace Natalia.Backup.Commands;
 /// <para>Says how commands run in its restore tests, and takes the host key from the production VM, once.</para>
 /// </example>
 /// <example>
+/// <code>Set-NataliaAppliance natalia-paris -ApplianceId 0c1f52a6f5bd4d1b9d3f9a3f1d7f7c11 -Repository nas</code>
+/// <para>Lets the restored VM natalia-paris take the place of the lost one, whose points have that id.</para>
+/// </example>
+/// <example>
 /// <code>Get-NataliaAppliance -Name 'natalia-*' | Where-Object { -not $_.IsEnrolled } | Set-NataliaAppliance -Repository nas</code>
 /// <para>Enrols every appliance that is not enrolled yet.</para>
 /// </example>
@@ -56,24 +67,40 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
 {
     private const string ApplianceSet = "Appliance";
     private const string IdSet = "Id";
+    private const string SuccessorSet = "Successor";
 
     private readonly HashSet<string> _chosen = new(StringComparer.Ordinal);
     private ApplianceDirectory? _directory;
     private SshEndpoint? _sshHost;
 
+    /// <summary>The id of the appliance whose place the VM takes; null when nothing was said of that.</summary>
+    private string? TakesPlaceOf => ParameterSetName == SuccessorSet ? ApplianceId[0] : null;
+
     /// <summary>The VM: an object of Get-NataliaAppliance, a name or a wildcard.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = ApplianceSet, ValueFromPipeline = true)]
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = SuccessorSet, ValueFromPipeline = true)]
     [Alias("VMName", "ApplianceName")]
-    [ApplianceReference]
+    [ApplianceReference(MeansVM = true)]
     [SupportsWildcards]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(ApplianceCompleter))]
     public string[] Appliance { get; set; } = [];
 
-    /// <summary>The appliance's id. Bound from what is piped in.</summary>
+    /// <summary>
+    /// The appliance's id. Bound from what is piped in. Together with -Appliance: the id of the appliance whose place
+    /// the VM takes, as its restore points have it.
+    /// </summary>
+    [Parameter(Mandatory = true, ParameterSetName = SuccessorSet)]
     [Parameter(Mandatory = true, ParameterSetName = IdSet, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     public string[] ApplianceId { get; set; } = [];
+
+    /// <summary>
+    /// With -ApplianceId beside the VM: take the place also of a VM that is still there. That one is not backed up
+    /// under this id any more.
+    /// </summary>
+    [Parameter(ParameterSetName = SuccessorSet)]
+    public SwitchParameter Force { get; set; }
 
     /// <summary>
     /// The id of the disk that holds the data, as Get-NataliaAppliance shows it under Disks. An empty text leaves it to
@@ -276,6 +303,9 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         if (!string.IsNullOrEmpty(Repository)) Registry.Repositories.Get(Repository!);
+        if (TakesPlaceOf is not null && ApplianceId.Length > 1)
+            throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument,
+                $"{ApplianceId.Length} appliances cannot have one VM.", null, "Name one with -ApplianceId.");
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
         IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(ParameterSetName == IdSet
             ? ApplianceId
@@ -290,16 +320,29 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
                 List<LocatedAppliance> chosen = [.. ApplianceDirectory.SelectForChange(appliances, selector)];
                 _chosen.UnionWith(chosen.Select(a => a.Description.ApplianceId));
                 if (_sshHost is not null && _chosen.Count > 1) throw OfOneOnly();
+                if (TakesPlaceOf is not null && _chosen.Count > 1)
+                    throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument,
+                        $"{_chosen.Count} VMs cannot take the place of one appliance, {TakesPlaceOf}.", TakesPlaceOf,
+                        "Name one VM.");
                 foreach (LocatedAppliance located in chosen)
                 {
                     RepositoryConnection repository = Registry.RepositoryFor(located.Hypervisor, Repository,
                         located.Description.Name);
                     IReadOnlyList<Enrolment> enrolments = await _directory.ListEnrolmentsAsync([repository],
                         cancellationToken).ConfigureAwait(false);
-                    await SetAsync(repository, located,
-                        enrolments.FirstOrDefault(
-                            e => e.Settings.ApplianceId == located.Description.ApplianceId)?.Settings,
-                        cancellationToken).ConfigureAwait(false);
+                    if (TakesPlaceOf is string id)
+                    {
+                        Succession succession = await Succession.PlanAsync(repository, id, located, enrolments,
+                            cancellationToken).ConfigureAwait(false);
+                        await SetAsync(repository, located, succession.Settings,
+                            succession.IsInPlace ? null : succession, cancellationToken).ConfigureAwait(false);
+                        continue;
+                    }
+                    ApplianceSettings? before = enrolments.FirstOrDefault(e => e.IsOf(located))?.Settings;
+                    if (before is null && enrolments.FirstOrDefault(
+                        e => e.Settings.ApplianceId == located.Description.ApplianceId) is Enrolment replaced)
+                        throw Succession.Replaced(located.Description, replaced);
+                    await SetAsync(repository, located, before, null, cancellationToken).ConfigureAwait(false);
                 }
             }
             catch (NataliaException e)
@@ -356,7 +399,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         IsBound(parameter) ? (said == 0 ? null : said) : known;
 
     private async Task SetAsync(RepositoryConnection repository, LocatedAppliance located, ApplianceSettings? before,
-        CancellationToken cancellationToken)
+        Succession? succession, CancellationToken cancellationToken)
     {
         ApplianceDescription description = located.Description;
         if ((IsBound(nameof(OnQuiesceFailure)) || IsBound(nameof(NeverQuiesce))) && !repository.IsOwn)
@@ -382,6 +425,13 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
             NeverQuiesce = IsBound(nameof(NeverQuiesce)) ? NeverQuiesce : known.NeverQuiesce,
             RestoreTest = Change(known.RestoreTest),
         };
+        if (succession is not null && !IsBound(nameof(DataDisk)) && after.DataDiskId is string lost
+            && !description.Disks.Any(d => d.DiskId == lost))
+        {
+            EmitWarning($"'{description.Name}' has no disk '{lost}', which held the data of the lost VM: its data disk "
+                + "is found anew. -DataDisk names another one.");
+            after = after with { DataDiskId = null };
+        }
         IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(description, after.DataDiskId,
             after.IncludeSystemDisk);
         if (after.DataDiskId is not null) after = after with { DataDiskId = disks[0].DiskId };
@@ -394,14 +444,27 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         string action = before is null
             ? $"Enrol in repository '{repository.Name}'"
             : $"Change its settings in repository '{repository.Name}'";
+        if (succession is not null)
+        {
+            LocatedAppliance? old = await succession.CheckAsync(_directory!, Registry.Hypervisors.ForReading(null),
+                Force, cancellationToken).ConfigureAwait(false);
+            action = $"Take the place of the appliance '{succession.FormerName}' ({after.ApplianceId}) in repository "
+                + $"'{repository.Name}'" + (old is null ? "" : $", although its VM is still there on "
+                    + $"'{old.Hypervisor.Name}' and is backed up no more");
+        }
         if (quiescing is not null) action += ", and switch the integration service for backups on";
         if (tracking is not null) action += ", and switch change tracking on, for which the VM stands still a moment";
         if (!await ShouldProcessAsync(description.Name, action).ConfigureAwait(false)) return;
         after = await WithHostKeyAsync(located, after, isNew: before is null, cancellationToken).ConfigureAwait(false);
         if (quiescing is not null) await EnableAsync(quiescing, description, cancellationToken).ConfigureAwait(false);
+        if (succession is not null)
+        {
+            await succession.ExecuteAsync(repository, after, cancellationToken).ConfigureAwait(false);
+            await TellAsync(repository, succession, after, cancellationToken).ConfigureAwait(false);
+        }
         // In a hypervisor's storage also when nothing differs: a VM that is enrolled by its schedule alone stays so
         // without it.
-        if (!repository.IsOwn || after != before)
+        else if (!repository.IsOwn || after != before)
             await Evidence.Over(repository)
                 .SetApplianceSettingsAsync(description, after, cancellationToken).ConfigureAwait(false);
         if (tracking is not null && await tracking.EnableChangeTrackingAsync(description,
@@ -409,6 +472,31 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
             EmitWarning($"{description.Name}: change tracking was switched on, for which the VM stood still a moment. "
                 + "The next backup reads everything, and those after it what has changed.");
         if (PassThru) Emit(ApplianceView.Create(located, new Enrolment(repository, after)));
+    }
+
+    /// <summary>What the user has to do besides, now that another VM stands for the appliance.</summary>
+    private async Task TellAsync(RepositoryConnection repository, Succession succession, ApplianceSettings after,
+        CancellationToken cancellationToken)
+    {
+        EmitVerbose($"'{after.Name}' goes on with the history of {after.ApplianceId}. Its next backup reads "
+            + "everything, because the tracking of the lost VM says nothing of this one.");
+        IReadOnlyList<RepositoryConnection> others = [.. Registry.Repositories.All
+            .Where(r => r != repository && r.IsOwn && !r.IsLimited)];
+        IReadOnlyList<Enrolment> elsewhere = others.Count == 0
+            ? []
+            : await _directory!.ListEnrolmentsAsync(others, cancellationToken).ConfigureAwait(false);
+        foreach (Enrolment other in elsewhere.Where(e => e.Settings.ApplianceId == after.ApplianceId
+            && e.Settings.VMId != after.VMId))
+            EmitWarning($"The appliance is enrolled in repository '{other.Repository.Name}' too, where its old VM "
+                + "still stands for it: say the same with -Repository "
+                + $"'{other.Repository.Name}', or end it with Unregister-NataliaAppliance.");
+        if (string.Equals(succession.FormerName, after.Name, StringComparison.OrdinalIgnoreCase)) return;
+        IReadOnlyList<string>? schedules = await NamingSchedules.FindAsync([succession.FormerName],
+            cancellationToken).ConfigureAwait(false);
+        if (schedules is { Count: > 0 })
+            EmitWarning($"'{after.Name}' was called '{succession.FormerName}' until now, and so it is named by "
+                + $"{string.Join(", ", schedules.Select(s => $"'{s}'"))}, whose runs do not find it any more. Give the "
+                + "VM its old name on the hypervisor, or register the schedule again with the new one.");
     }
 
     /// <summary>The settings with the host key that the appliance itself shows, where it is to be asked.</summary>

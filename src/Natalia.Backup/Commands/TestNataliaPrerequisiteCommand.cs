@@ -247,7 +247,7 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
         if (appliance is null || IsolatedNetwork is not null) return [];
         IReadOnlyList<Enrolment> enrolments = await Lookup.ListEnrolmentsAsync(
             [.. Registry.Repositories.All.Where(c => !c.IsLimited)], cancellationToken).ConfigureAwait(false);
-        return [.. enrolments.Where(e => e.Settings.ApplianceId == appliance.ApplianceId)
+        return [.. enrolments.Where(e => e.Settings.VMId == appliance.ApplianceId)
             .Select(e => e.Settings.RestoreTest)
             .Where(t => t?.IsolatedNetwork is not null)
             .Select(t => (Bench: t!.TestBench is string bench ? Registry.Hypervisors.Find(bench) : hypervisor,

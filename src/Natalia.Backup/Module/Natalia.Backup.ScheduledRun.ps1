@@ -66,7 +66,7 @@ function Invoke-Step([string] $What, [scriptblock] $Do, [string] $Tolerate) {
 function Test-Named($Enrolled) {
     if (-not $Appliance) { return $true }
     foreach ($name in $Appliance.Split('|')) {
-        if ($Enrolled.ApplianceId -eq $name -or $Enrolled.Name -eq $name -or $Enrolled.Name -like $name) { return $true }
+        if ($Enrolled.ApplianceId -eq $name -or $Enrolled.SuccessorId -eq $name -or $Enrolled.Name -eq $name -or $Enrolled.Name -like $name) { return $true }
     }
     $false
 }

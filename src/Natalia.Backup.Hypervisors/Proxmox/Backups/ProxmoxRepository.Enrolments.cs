@@ -54,6 +54,24 @@ internal sealed partial class ProxmoxRepository
             notes => RestoreTestMark.AddTo(mark.AddTo(notes), vmid, Storage, settings.RestoreTest), cancellationToken);
     }
 
+    public async Task EndEnrolmentAsync(ApplianceSettings settings, string? reason,
+        CancellationToken cancellationToken)
+    {
+        ClusterGuest guest = (await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false))
+            .FirstOrDefault(g => _cluster.ApplianceIdOf(g.Vmid) == settings.ApplianceId)
+            ?? throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
+                $"'{settings.Name}' is not a VM of the cluster '{_cluster.Location}' any more.", settings.Name,
+                "Its enrolment stood in its notes, and went with it: nothing is left to do.");
+        if ((await Jobs.GetScheduledAsync(Storage, cancellationToken).ConfigureAwait(false)).Contains(guest.Vmid))
+            throw new NataliaException(ErrorIds.ApplianceScheduled, NataliaErrorKind.InvalidOperation,
+                $"A schedule of the cluster backs '{settings.Name}' up to '{Storage}': as long as it is there, the VM "
+                + "is enrolled. Nothing was changed.", settings.Name,
+                $"Get-NataliaSchedule -Appliance '{settings.Name}' | Unregister-NataliaSchedule; then try again.");
+        await new GuestNotes(_cluster).ChangeAsync(guest.Vmid,
+            notes => RestoreTestMark.AddTo(EnrolmentMark.RemoveFrom(notes, guest.Vmid, Storage), guest.Vmid, Storage,
+                null), cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>
     /// The notes of all VMs. Of one whose node is down, those that its newest restore point holds; of one that cannot
     /// be read otherwise, none.

@@ -32,11 +32,14 @@ internal sealed record EnrolmentMark(string Vmid, string Storage, string? DataDi
     /// </summary>
     internal string AddTo(string description)
     {
-        string rest = s_line.Replace(description,
-            m => m.Groups["vmid"].Value == Vmid && m.Groups["storage"].Value == Storage ? "" : m.Value)
-            .TrimEnd('\n');
+        string rest = RemoveFrom(description, Vmid, Storage);
         return rest + (rest.Length > 0 ? "\n" : "") + this;
     }
+
+    /// <summary>The notes without the mark of a VM for a storage.</summary>
+    internal static string RemoveFrom(string description, string vmid, string storage) =>
+        s_line.Replace(description,
+            m => m.Groups["vmid"].Value == vmid && m.Groups["storage"].Value == storage ? "" : m.Value).TrimEnd('\n');
 
     public override string ToString() =>
         string.Format(CultureInfo.InvariantCulture, "[natalia-backup enrolled={0} storage={1}{2} system-disk={3}{4}]",

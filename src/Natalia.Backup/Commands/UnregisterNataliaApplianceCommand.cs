@@ -1,0 +1,142 @@
+using System.Management.Automation;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Schedules;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Ends the enrolment of an appliance. Its restore points stay.</summary>
+/// <remarks>
+/// <para>For an appliance that is no more, or is backed up into another repository. Backups of every enrolled appliance
+/// leave it out from then on, and its kept settings are gone. Its points, its retention policy and its audit records
+/// stay, and restore as before; Remove-NataliaRestorePoint and Invoke-NataliaRetention remove points, this never does.
+/// The VM is not touched and need not be there.</para>
+/// <para>The end is a record of the audit log, enrolment-ended, with the reason. Set-NataliaAppliance enrols the
+/// appliance again, with its old history.</para>
+/// <para>A VM that was restored and goes on needs no end: Set-NataliaAppliance -ApplianceId lets it take the lost one's
+/// place.</para>
+/// <para>Schedules of this machine that name the appliance are told as a warning. A VM of Proxmox VE that a schedule of
+/// the cluster backs up is refused (ApplianceScheduled): Unregister-NataliaSchedule first.</para>
+/// <para>Asks before it ends an enrolment; in a runbook, say -Confirm:$false.</para>
+/// </remarks>
+/// <example>
+/// <code>Unregister-NataliaAppliance natalia-lyon -Reason 'The site was closed' -WhatIf</code>
+/// <para>Shows what would be ended, and what stays.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaAppliance | Where-Object { -not $_.Hypervisor } | Unregister-NataliaAppliance -WhatIf</code>
+/// <para>Shows the enrolled appliances that no connected hypervisor shows. One that is down shows nothing, too.</para>
+/// </example>
+[Cmdlet(VerbsLifecycle.Unregister, "NataliaAppliance", SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.High)]
+[OutputType(typeof(void))]
+public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
+{
+    private ApplianceDirectory? _directory;
+
+    /// <summary>The enrolled appliance: an object of Get-NataliaAppliance, a name, a wildcard or an id.</summary>
+    [Parameter(Position = 0, ValueFromPipeline = true)]
+    [Alias("VMName", "ApplianceName")]
+    [ApplianceReference]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string[]? Appliance { get; set; }
+
+    /// <summary>The appliance's id. Bound from what is piped in.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public string? ApplianceId { get; set; }
+
+    /// <summary>
+    /// The repository in which the enrolment ends: the session that Connect-NataliaRepository returned, or its name.
+    /// Bound from an appliance that is piped in. Left out, the one in which the appliance is enrolled; when it is
+    /// enrolled in several, that is the error RepositoryAmbiguous.
+    /// </summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [RepositoryReference]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string? Repository { get; set; }
+
+    /// <summary>Why, for the audit log.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ValidateLength(1, 1000)]
+    public string Reason { get; set; } = "Ended by hand.";
+
+    private protected override string MissedWithoutInput => "no enrolment was ended";
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        string[] named = Appliance is { Length: > 0 } given ? given
+            : string.IsNullOrEmpty(ApplianceId) ? [] : [ApplianceId!];
+        if (named.Length == 0)
+            throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
+                "Which appliance? None was named.",
+                recommendedAction: "Name it with -Appliance, or pipe it in from Get-NataliaAppliance.");
+        _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
+        IReadOnlyList<RepositoryConnection> repositories = string.IsNullOrEmpty(Repository)
+            ? Registry.RepositoriesWithPoints(null, null)
+            : [Registry.Repositories.Get(Repository!)];
+        IReadOnlyList<Enrolment> enrolments = await _directory.ListEnrolmentsAsync(repositories,
+            cancellationToken).ConfigureAwait(false);
+        foreach (ApplianceSelector selector in Wildcards.Selectors(named))
+        {
+            try
+            {
+                foreach (Enrolment enrolment in Choose(enrolments, repositories, selector))
+                    await EndAsync(enrolment, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
+            {
+                DeferError(e, selector.Text);
+            }
+        }
+    }
+
+    private static IReadOnlyList<Enrolment> Choose(IReadOnlyList<Enrolment> enrolments,
+        IReadOnlyList<RepositoryConnection> repositories, ApplianceSelector selector)
+    {
+        // Nobody knows an appliance by the id of the VM that took its place, but one may have it at hand.
+        IReadOnlyList<Enrolment> found = selector.Choose(enrolments, e => e.Settings.ApplianceId,
+            e => e.Settings.Name);
+        if (found.Count == 0) found = [.. enrolments.Where(e => e.Settings.SuccessorId == selector.Text)];
+        string where = string.Join(", ", repositories.Select(r => $"'{r.Name}'"));
+        if (found.Count == 0)
+            throw selector.MissForChange(() => new NataliaException(ErrorIds.ApplianceNotFound,
+                NataliaErrorKind.NotFound, $"No appliance '{selector.Text}' is enrolled in {where}.", selector.Text,
+                "Get-NataliaAppliance lists those that are."));
+        if (found.GroupBy(e => e.Settings.ApplianceId).FirstOrDefault(g => g.Skip(1).Any())
+            is IGrouping<string, Enrolment> several)
+            throw new NataliaException(ErrorIds.RepositoryAmbiguous, NataliaErrorKind.InvalidOperation,
+                $"'{several.First().Settings.Name}' is enrolled in "
+                + $"{string.Join(" and ", several.Select(e => $"'{e.Repository.Name}'"))}: which enrolment is to end?",
+                selector.Text, "Name the repository with -Repository.");
+        if (found.Count == 1 || selector.MeansSeveral(found.Select(e => e.Settings.Name))) return found;
+        throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument,
+            $"{found.Count} enrolled appliances are called '{selector.Text}': "
+            + $"{string.Join(", ", found.Select(e => e.Settings.ApplianceId))}.", selector.Text,
+            "Name the one with -ApplianceId.");
+    }
+
+    private async Task EndAsync(Enrolment enrolment, CancellationToken cancellationToken)
+    {
+        ApplianceSettings settings = enrolment.Settings;
+        if (!await ShouldProcessAsync($"{settings.Name} ({settings.ApplianceId})",
+            $"End the enrolment in repository '{enrolment.Repository.Name}'; restore points, retention policy and "
+            + "audit records stay").ConfigureAwait(false))
+            return;
+        await Evidence.Over(enrolment.Repository).EndEnrolmentAsync(settings, Reason,
+            cancellationToken).ConfigureAwait(false);
+        EmitVerbose($"'{settings.Name}' is not enrolled in '{enrolment.Repository.Name}' any more. "
+            + $"Get-NataliaRestorePoint -ApplianceId {settings.ApplianceId} lists the points that stay.");
+        IReadOnlyList<string>? schedules = await NamingSchedules.FindAsync([settings.Name, settings.ApplianceId],
+            cancellationToken).ConfigureAwait(false);
+        if (schedules is { Count: > 0 })
+            EmitWarning($"'{settings.Name}' is named by {string.Join(", ", schedules.Select(s => $"'{s}'"))}: such "
+                + "runs do not find it any more, and fail where they find nothing else. Register the schedule again, "
+                + "or remove it with Unregister-NataliaSchedule.");
+    }
+}
