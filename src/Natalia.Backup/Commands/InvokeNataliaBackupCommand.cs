@@ -42,7 +42,8 @@ namespace Natalia.Backup.Commands;
 /// </example>
 /// <example>
 /// <code>Invoke-NataliaBackup -Appliance natalia-paris-restored -ApplianceId 0c1f52a6f5bd4d1b9d3f9a3f1d7f7c11 -Repository nas</code>
-/// <para>Goes on with the history of an appliance whose VM was restored, and so has a new id on its hypervisor.</para>
+/// <para>One point goes into the history of an appliance whose VM was restored, and so has a new id on its hypervisor.
+/// For all of them Set-NataliaAppliance -ApplianceId lets the VM take the place of the lost one.</para>
 /// </example>
 [Cmdlet(VerbsLifecycle.Invoke, "NataliaBackup", DefaultParameterSetName = ApplianceSet, SupportsShouldProcess = true,
     ConfirmImpact = ConfirmImpact.Medium)]

@@ -77,6 +77,31 @@ public sealed class EnrolmentTests
     }
 
     [Fact]
+    public async Task An_enrolment_ends_with_its_line_in_the_notes()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.Cluster.Guest(100).Config["description"] = "Owner: telephony\n";
+        fixture.Connect();
+        fixture.Do("$null = Connect-NataliaRepository -ProxmoxStorage nas; Set-NataliaAppliance natalia-01 "
+            + "-Repository nas; Set-NataliaAppliance natalia-01 -Repository pbs -Tolerance 1; "
+            + "$null = Invoke-NataliaBackup natalia-01 -Repository pbs; "
+            + "$null = Register-NataliaSchedule natalia-01 -Repository pbs");
+        string end = "Unregister-NataliaAppliance natalia-01 -Repository pbs -Confirm:$false";
+        Assert.StartsWith("ApplianceScheduled,", fixture.Try(end).ErrorIds.Single());
+        fixture.Do("Get-NataliaSchedule natalia-01 | Unregister-NataliaSchedule");
+        Assert.Equal(["nas", "pbs"], fixture.Do("(Get-NataliaAppliance).Repository").Text.Order());
+        fixture.Do(end);
+        Assert.Equal("nas", fixture.Do("(Get-NataliaAppliance).Repository").Text.Single());
+        Assert.Equal("Owner: telephony\n[natalia-backup enrolled=100 storage=nas system-disk=1]",
+            fixture.Cluster.Guest(100).Config["description"].TrimEnd('\n'));
+        Assert.NotEmpty(fixture.Do("Get-NataliaRestorePoint natalia-01 -Repository pbs").Output);
+        // Points there are kept by the VM's number.
+        string id = fixture.Do("(Get-NataliaAppliance).ApplianceId").Text.Single();
+        Assert.StartsWith("CapabilityMissing,",
+            fixture.Try($"Set-NataliaAppliance natalia-01 -ApplianceId {id} -Repository pbs").ErrorIds.Single());
+    }
+
+    [Fact]
     public async Task A_copy_with_the_same_notes_is_not_enrolled_with_them()
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
