@@ -21,18 +21,17 @@ namespace Natalia.Backup.Commands;
 /// place.</para>
 /// <para>Schedules of this machine that name the appliance are told as a warning. A VM of Proxmox VE that a schedule of
 /// the cluster backs up is refused (ApplianceScheduled): Unregister-NataliaSchedule first.</para>
-/// <para>Asks before it ends an enrolment; in a runbook, say -Confirm:$false.</para>
 /// </remarks>
 /// <example>
 /// <code>Unregister-NataliaAppliance natalia-lyon -Reason 'The site was closed' -WhatIf</code>
 /// <para>Shows what would be ended, and what stays.</para>
 /// </example>
 /// <example>
-/// <code>Get-NataliaAppliance | Where-Object { -not $_.Hypervisor } | Unregister-NataliaAppliance -WhatIf</code>
-/// <para>Shows the enrolled appliances that no connected hypervisor shows. One that is down shows nothing, too.</para>
+/// <code>Get-NataliaAppliance | Where-Object Name -like 'natalia-test*' | Unregister-NataliaAppliance -WhatIf</code>
+/// <para>Shows which of the enrolled appliances would be enrolled no more.</para>
 /// </example>
 [Cmdlet(VerbsLifecycle.Unregister, "NataliaAppliance", SupportsShouldProcess = true,
-    ConfirmImpact = ConfirmImpact.High)]
+    ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(void))]
 public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
 {
