@@ -20,14 +20,18 @@ internal static class RepositoryOpener
                 $"The repository {store.Location} is not encrypted, but a password was given.", store.Location,
                 "If you know it to be encrypted, somebody replaced it: do not write to it. Else use -Unencrypted.");
         var search = new KeySlotSearch(store);
-        (RepositorySecrets? secrets, string? slot) = settings.Cipher == Cipher.None || password is not null
-            ? await OpenSlotAsync(store, search, password, Hash256.Of(bytes), settings.AuditKey, options.Clock,
-                cancellationToken).ConfigureAwait(false) : (null, null);
-        var log = new AuditLog(store, null, settings.AuditKey, options.Clock);
-        List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
-        ImmutabilityPolicy? immutability = await ReadImmutabilityAsync(store, log, names,
-            cancellationToken).ConfigureAwait(false);
-        string? storageClass = await StoreRecord.ReadAsync(store, log, names, cancellationToken).ConfigureAwait(false);
+        Task<(RepositorySecrets? Secrets, string? Slot)> opening =
+            settings.Cipher == Cipher.None || password is not null
+                ? OpenSlotAsync(store, search, password, Hash256.Of(bytes), settings.AuditKey, options.Clock,
+                    cancellationToken)
+                : Task.FromResult<(RepositorySecrets?, string?)>((null, null));
+        // The log is read while the password is stretched, which takes a quarter of a second. When both fail, it is
+        // the password's failure that is told: it comes first.
+        Task<(ImmutabilityPolicy? Immutability, string? StorageClass)> reading = ReadLogAsync(store,
+            new AuditLog(store, null, settings.AuditKey, options.Clock), cancellationToken);
+        await Task.WhenAll(opening, reading).ConfigureAwait(false);
+        (RepositorySecrets? secrets, string? slot) = await opening.ConfigureAwait(false);
+        (ImmutabilityPolicy? immutability, string? storageClass) = await reading.ConfigureAwait(false);
         if (options.Settle is not null) store = options.Settle(immutability?.Mode, storageClass);
         if (immutability is not null && store.ObjectLock is not null)
             store = new LockingStore(store, immutability, options.Clock);
@@ -38,6 +42,16 @@ internal static class RepositoryOpener
             UnusableKeySlots = [.. search.Unusable.Select(u => $"'{u.ObjectName}': {u.Reason}")],
             UntriedKeySlots = search.Untried,
         };
+    }
+
+    /// <summary>How the repository locks and where its packs lie.</summary>
+    private static async Task<(ImmutabilityPolicy? Immutability, string? StorageClass)> ReadLogAsync(
+        IObjectStore store, AuditLog log, CancellationToken cancellationToken)
+    {
+        List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+        ImmutabilityPolicy? immutability = await ReadImmutabilityAsync(store, log, names,
+            cancellationToken).ConfigureAwait(false);
+        return (immutability, await StoreRecord.ReadAsync(store, log, names, cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>
@@ -70,7 +84,7 @@ internal static class RepositoryOpener
         return null;
     }
 
-    private static async Task<(RepositorySecrets Secrets, string? Slot)> OpenSlotAsync(
+    private static async Task<(RepositorySecrets? Secrets, string? Slot)> OpenSlotAsync(
         IObjectStore store, KeySlotSearch search, RepositoryPassword? password, Hash256 settingsHash, byte[] auditKey,
         TimeProvider clock, CancellationToken cancellationToken)
     {
