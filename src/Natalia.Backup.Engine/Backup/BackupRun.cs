@@ -19,7 +19,7 @@ internal sealed class BackupRun(
     RepositoryCore core, ManifestReader manifests, IRunSource source, IProgress<OperationProgress>? progress)
 {
     private readonly string _appliance = source.Appliance.ApplianceId;
-    private readonly RunResources _resources = new(core.Clock);
+    private readonly RunResources _resources = new(core.Clock, core.Options.Workers);
     private PackReader _packs = null!;
 
     /// <summary>Why less was shared with the earlier point than could have been, or null.</summary>

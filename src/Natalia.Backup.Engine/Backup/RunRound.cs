@@ -32,7 +32,8 @@ internal sealed class RunRound(
         CancellationToken cancellationToken)
     {
         using var data = new PackWriter(core.Store, _appliance, PackArea.Data, run, core.Keys, resources.DataBuffers,
-            cancellationToken);
+            cancellationToken)
+        { NewZstd = core.Options.NewZstd };
         using var meta = new PackWriter(core.Store, _appliance, PackArea.Meta, run, core.Keys, resources.MetaBuffers,
             cancellationToken);
         var dead = disks.ToDictionary(d => d.Disk.DiskId, _ => new DeadList(), StringComparer.Ordinal);

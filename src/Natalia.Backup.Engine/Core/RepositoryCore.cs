@@ -55,7 +55,13 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
         new(store, applianceId, settings.AuditKey, options.Clock, _records);
 
     internal PackReader PackReader(string applianceId, int rememberedSegments = int.MaxValue) =>
-        new(store, applianceId, Keys, rememberedSegments);
+        new(store, applianceId, Keys, rememberedSegments) { NewZstd = options.NewZstd };
+
+    /// <summary>
+    /// How many leaves are read of points at once. Away from this machine more than it has processors: the time is that
+    /// of answers, and waiting for them takes none of theirs. Each takes up to 18 MiB.
+    /// </summary>
+    internal int LeavesAtOnce => Math.Max(Math.Max(1, options.Workers), store.Kind == "Folder" ? 1 : 8);
 
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>StoreClockSkewed</c>, a store error.</exception>
     internal async Task<Lease> AcquireLeaseAsync(string applianceId, string? purpose,

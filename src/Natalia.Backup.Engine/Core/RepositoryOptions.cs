@@ -1,3 +1,4 @@
+using Natalia.Backup.Engine.Compression;
 using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Sealing;
@@ -57,6 +58,9 @@ public sealed record RepositoryOptions
     /// points and of records, and locks, would be wrong.
     /// </summary>
     internal TimeSpan ClockLimit { get; init; } = TimeSpan.FromDays(1);
+
+    /// <summary>Makes the zstd of one worker: the faster one that is to be had, but for tests.</summary>
+    internal Func<Zstd> NewZstd { get; init; } = Zstd.New;
 
     /// <summary>scrypt's N for new key slots; tests make it small.</summary>
     internal int PasswordCost { get; init; } = KeySlot.DefaultCost;

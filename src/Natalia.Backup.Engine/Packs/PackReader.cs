@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Collections.Concurrent;
+using Natalia.Backup.Engine.Compression;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
@@ -59,6 +60,15 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
 
     private readonly ConcurrentDictionary<(PackArea, Run, int), Task<PackDirectory>> _directories = new();
     private int _segments;
+
+    /// <summary>Makes the zstd of one worker.</summary>
+    internal Func<Zstd> NewZstd { get; init; } = Zstd.New;
+
+    /// <summary>
+    /// How many requests one worker has under way. A folder's answer as soon as they are asked; elsewhere each waits
+    /// for the line, and the blocks of one leaf may lie in as many packs as the leaf has blocks.
+    /// </summary>
+    internal int ReadsAtOnce { get; } = store.Kind == "Folder" ? 1 : 16;
 
     /// <summary>Looks up again under which name each pack lies.</summary>
     internal void Forget()

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Natalia.Backup.Engine.Compression;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
@@ -23,6 +24,9 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
 {
     /// <summary>Keeps a pack's segment table small even where every block is nearly empty.</summary>
     private const int MaximumSegments = 16384;
+
+    /// <summary>Makes the zstd of one worker.</summary>
+    internal Func<Zstd> NewZstd { get; init; } = Zstd.New;
 
     private readonly CancellationTokenSource _stop = CancellationTokenSource.CreateLinkedTokenSource(round);
     private readonly object _gate = new();
@@ -203,7 +207,7 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
         private OpenPack? _sealedFor;
         private SegmentCipher? _cipher;
 
-        internal SegmentCodec Codec { get; } = new();
+        internal SegmentCodec Codec { get; } = new(writer.NewZstd());
 
         /// <summary>Adds one segment.</summary>
         /// <param name="plain">Its bytes; not needed any more when the call has ended.</param>

@@ -25,7 +25,7 @@ internal sealed class DiskExport(RepositoryCore core, string applianceId, Manife
         var map = new MapReader(packs, disk.Root);
         long total = disk.Root.Blocks * BlockGeometry.BlockBytes, done = 0;
         await target.BeginAsync(disk.SizeBytes, cancellationToken).ConfigureAwait(false);
-        int workers = target.AcceptsAnyOrder ? Math.Max(1, core.Options.Workers) : 1;
+        int workers = target.AcceptsAnyOrder ? core.LeavesAtOnce : 1;
         var readers = new List<LeafReader>();
         IAsyncEnumerator<(long Leaf, Reference Reference)> leaves = map.EnumerateLeavesAsync(cancellationToken,
             losses is null ? null : losses.AddNode)

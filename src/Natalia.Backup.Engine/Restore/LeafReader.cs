@@ -21,7 +21,7 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
         : BlockGeometry.BlockBytes);
     private (PackDirectory Directory, SegmentCipher Cipher)? _cipher;
 
-    internal SegmentCodec Codec { get; } = new();
+    internal SegmentCodec Codec { get; } = new(packs.NewZstd());
 
     /// <summary>The bytes of a block after <see cref="ReadAsync"/>.</summary>
     internal ReadOnlyMemory<byte> Block(int firstSlot, int lastSlot, long leaf, long sizeBytes)
@@ -44,7 +44,6 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
     internal async Task<long> ReadAsync(MapNode node, long leaf, long sizeBytes,
         Action<Reference, NataliaException>? onDamage, CancellationToken cancellationToken)
     {
-        long good = 0;
         var byPack = new Dictionary<(Run, int), List<int>>();
         for (int slot = 0; slot < BlockGeometry.FanOut; slot++)
         {
@@ -53,6 +52,9 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
                 byPack[(block.Run, block.Pack)] = slots = [];
             slots.Add(slot);
         }
+        if (packs.ReadsAtOnce > 1 && byPack.Count > 1)
+            await LoadDirectoriesAsync(byPack.Keys, cancellationToken).ConfigureAwait(false);
+        var ranges = new List<(PackDirectory Directory, BlockRange Range)>();
         foreach (((Run run, int pack), List<int> slots) in byPack.Select(p => (p.Key, p.Value)))
         {
             PackDirectory directory;
@@ -66,18 +68,17 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
                 foreach (int slot in slots) onDamage(node[slot]!, damage);
                 continue;
             }
-            var wanted = new List<StoredBlock>(slots.Count);
+            var found = new List<StoredBlock>(slots.Count);
             foreach (int slot in slots)
             {
                 if (directory.Find(node[slot]!.Ordinal) is var (entry, offset))
-                    wanted.Add(new StoredBlock(slot, entry, offset));
+                    found.Add(new StoredBlock(slot, entry, offset));
                 else Report(node[slot]!, PackReader.NoSuchSegment(directory, node[slot]!));
             }
-            foreach (BlockRange range in BlockRange.Split(wanted))
-                good += await ReadRangeAsync(directory, node, leaf, sizeBytes, range, Report, onDamage is not null,
-                    cancellationToken).ConfigureAwait(false);
+            foreach (BlockRange range in BlockRange.Split(found)) ranges.Add((directory, range));
         }
-        return good;
+        return await ReadRangesAsync(ranges, new Wanted(node, leaf, sizeBytes, Report, onDamage is not null),
+            cancellationToken).ConfigureAwait(false);
 
         void Report(Reference block, NataliaException damage)
         {
@@ -86,55 +87,122 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
         }
     }
 
-    private async Task<long> ReadRangeAsync(PackDirectory directory, MapNode node, long leaf, long sizeBytes,
-        BlockRange range,
-        Action<Reference, NataliaException> report, bool goOn, CancellationToken cancellationToken)
+    /// <summary>Asks for several packs at once; what cannot be had is told when each is used.</summary>
+    private Task LoadDirectoriesAsync(IReadOnlyCollection<(Run Run, int Pack)> wanted,
+        CancellationToken cancellationToken) =>
+        InParallel.RunAsync(wanted, packs.ReadsAtOnce, async pack =>
+        {
+            try
+            {
+                await packs.GetDirectoryAsync(PackArea.Data, pack.Run, pack.Pack,
+                    cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException)
+            {
+                // Not remembered: whoever uses it asks again, and knows whether to go on.
+            }
+        }, cancellationToken);
+
+    /// <summary>Reads and opens ranges in their order; the next ones are under way meanwhile.</summary>
+    private async Task<long> ReadRangesAsync(IReadOnlyList<(PackDirectory Directory, BlockRange Range)> ranges,
+        Wanted wanted, CancellationToken cancellationToken)
     {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var underWay = new Queue<Fetch>();
         long good = 0;
-        byte[] stored = ArrayPool<byte>.Shared.Rent(range.Length);
+        int next = 0;
+        try
+        {
+            while (next < ranges.Count || underWay.Count > 0)
+            {
+                while (next < ranges.Count && underWay.Count < packs.ReadsAtOnce)
+                    underWay.Enqueue(Begin(ranges[next++], stop.Token));
+                good += await OpenAsync(underWay.Dequeue(), wanted, cancellationToken).ConfigureAwait(false);
+            }
+            return good;
+        }
+        finally
+        {
+            if (underWay.Count > 0) stop.Cancel();
+            foreach (Fetch fetch in underWay) await fetch.AbandonAsync().ConfigureAwait(false);
+        }
+    }
+
+    private Fetch Begin((PackDirectory Directory, BlockRange Range) item, CancellationToken cancellationToken)
+    {
+        byte[] stored = ArrayPool<byte>.Shared.Rent(item.Range.Length);
+        return new Fetch(item.Directory, item.Range, stored, packs.ReadExactlyAsync(item.Directory, item.Range.Offset,
+            stored.AsMemory(0, item.Range.Length), cancellationToken));
+    }
+
+    private async Task<long> OpenAsync(Fetch fetch, Wanted wanted, CancellationToken cancellationToken)
+    {
+        (PackDirectory directory, BlockRange range) = (fetch.Directory, fetch.Range);
+        long good = 0;
         try
         {
             try
             {
-                await packs.ReadExactlyAsync(directory, range.Offset, stored.AsMemory(0, range.Length),
-                    cancellationToken).ConfigureAwait(false);
+                await fetch.Reading.ConfigureAwait(false);
             }
-            catch (NataliaException damage) when (goOn && IsDamage(damage))
+            catch (NataliaException damage) when (wanted.GoesOn && IsDamage(damage))
             {
                 if (range.Blocks.Count == 1)
                 {
-                    report(node[range.Blocks[0].Slot]!, damage);
+                    wanted.Report(wanted.Node[range.Blocks[0].Slot]!, damage);
                     return 0;
                 }
                 // The object ends here, or the medium is bad somewhere: each block by itself, so that what is whole is
                 // had.
-                foreach (BlockRange one in range.Blocks.SelectMany(b => BlockRange.Split([b])))
-                    good += await ReadRangeAsync(directory, node, leaf, sizeBytes, one, report, goOn,
-                        cancellationToken).ConfigureAwait(false);
-                return good;
+                return await ReadRangesAsync(
+                    [.. range.Blocks.SelectMany(b => BlockRange.Split([b])).Select(one => (directory, one))], wanted,
+                    cancellationToken).ConfigureAwait(false);
             }
             foreach ((int slot, SegmentEntry entry, long offset) in range.Blocks)
             {
-                Reference block = node[slot]!;
-                int plainLength = BlockGeometry.BlockLength(sizeBytes, (leaf << BlockGeometry.FanOutBits) + slot);
+                Reference block = wanted.Node[slot]!;
+                int plainLength = BlockGeometry.BlockLength(wanted.SizeBytes,
+                    (wanted.Leaf << BlockGeometry.FanOutBits) + slot);
                 try
                 {
                     if (entry.PlainLength != plainLength) throw PackReader.NoSuchSegment(directory, block);
                     PackReader.Open(directory, entry, block, Cipher(directory), Codec,
-                        stored.AsSpan((int)(offset - range.Offset), entry.SealedLength),
+                        fetch.Stored.AsSpan((int)(offset - range.Offset), entry.SealedLength),
                         _plain.Span.Slice(keepsBlocks ? slot * BlockGeometry.BlockBytes : 0, plainLength));
                     good += plainLength;
                 }
                 catch (NataliaException damage) when (IsDamage(damage))
                 {
-                    report(block, damage);
+                    wanted.Report(block, damage);
                 }
             }
             return good;
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(stored);
+            ArrayPool<byte>.Shared.Return(fetch.Stored);
+        }
+    }
+
+    /// <summary>What is read of a leaf, and who is told of damage.</summary>
+    private readonly record struct Wanted(MapNode Node, long Leaf, long SizeBytes,
+        Action<Reference, NataliaException> Report, bool GoesOn);
+
+    /// <summary>One request.</summary>
+    private readonly record struct Fetch(PackDirectory Directory, BlockRange Range, byte[] Stored, Task Reading)
+    {
+        /// <summary>Its buffer is not free before the request has ended.</summary>
+        internal async Task AbandonAsync()
+        {
+            try
+            {
+                await Reading.ConfigureAwait(false);
+            }
+            catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
+            {
+                // What came before it is what is told.
+            }
+            ArrayPool<byte>.Shared.Return(Stored);
         }
     }
 

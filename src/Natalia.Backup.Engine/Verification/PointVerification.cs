@@ -184,7 +184,7 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
             .GetAsyncEnumerator(cancellationToken);
         try
         {
-            for (int i = 0; i < Math.Max(1, core.Options.Workers); i++)
+            for (int i = 0; i < core.LeavesAtOnce; i++)
                 readers.Add(new LeafReader(packs, keepsBlocks: false));
             await OrderedPipeline.RunAsync(readers,
                 async _ => await leaves.MoveNextAsync().ConfigureAwait(false)
