@@ -40,14 +40,17 @@ def allocated(fd, size):
 def records(path, mebibytes):
     """A disk of call records without a file system or a database: a quick trial. Every fourth mebibyte is a hole."""
     rng = random.Random(20303)
+    pieces = []
+    for _ in range(8):
+        rows = ("%012d;+331%08d;%s;%d\n" % (rng.getrandbits(38), rng.randrange(10**8), rng.choice(("ANSWERED", "BUSY", "NOANSWER")),
+                                          rng.randrange(3600)) for _ in range(30_000))
+        pieces.append("".join(rows).encode()[:1 << 20])
     with open(path, "wb") as file:
         for number in range(mebibytes):
             if number % 4 == 3:
                 continue
-            rows = ("%012d;+331%08d;%s;%d\n" % (rng.getrandbits(38), rng.randrange(10**8), rng.choice(("ANSWERED", "BUSY", "NOANSWER")),
-                                              rng.randrange(3600)) for _ in range(30_000))
             file.seek(number << 20)
-            file.write("".join(rows).encode()[:1 << 20])
+            file.write(pieces[number % len(pieces)])
         file.truncate(mebibytes << 20)
 
 

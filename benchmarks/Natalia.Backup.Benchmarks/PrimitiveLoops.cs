@@ -9,8 +9,8 @@ using Natalia.Backup.Engine.Sealing;
 namespace Natalia.Backup.Benchmarks;
 
 /// <summary>
-/// The plain loops over a disk's blocks. Each processor has one worker, which takes the next run of blocks and does with
-/// each block what a step does; one thread more writes.
+/// The plain loops over a disk's blocks. Each processor has one worker, which takes the next run of blocks and does
+/// with each block what a step does; one thread more writes.
 /// </summary>
 internal sealed class PrimitiveLoops : IDisposable
 {

@@ -69,7 +69,8 @@ internal static class Primitives
     private static PrimitiveRound Measure(RawDiskSource disk, IReadOnlyList<Extent> runs, string place)
     {
         byte[] password = "benchmark"u8.ToArray(), salt = RandomNumberGenerator.GetBytes(16);
-        PrimitiveTime stretching = PrimitiveTime.Of(() => SCrypt.Generate(password, salt, KeySlot.DefaultCost, 8, 1, 32));
+        PrimitiveTime stretching = PrimitiveTime.Of(
+            () => SCrypt.Generate(password, salt, KeySlot.DefaultCost, 8, 1, 32));
         using var loops = new PrimitiveLoops(disk, runs, place);
         PrimitivePass full = loops.Full();
         PrimitivePass restore = loops.Restore();
@@ -77,7 +78,7 @@ internal static class Primitives
     }
 
     /// <summary>The disk's allocated blocks, cut where the engine cuts them into leaves.</summary>
-    private static async Task<IReadOnlyList<Extent>> CutAsync(RawDiskSource disk, long most)
+    internal static async Task<IReadOnlyList<Extent>> CutAsync(RawDiskSource disk, long most)
     {
         var runs = new List<Extent>();
         await foreach (Extent extent in disk.GetAllocatedExtentsAsync(default))
@@ -130,7 +131,7 @@ internal static class Primitives
         CultureInfo.InvariantCulture, "{0,-26} {1,8:0.00} s  {2,8:0.00} s CPU", name,
         Median(times.Select(t => t.Seconds)), Median(times.Select(t => t.CpuSeconds)));
 
-    private static double Median(IEnumerable<double> values)
+    internal static double Median(IEnumerable<double> values)
     {
         double[] sorted = [.. values.Order()];
         return sorted[sorted.Length / 2];

@@ -17,6 +17,8 @@ switch (args.FirstOrDefault())
         return 0;
     case "primitives" when rest.Length > 0:
         return await Primitives.RunAsync(rest);
+    case "s3" when rest.Length > 3:
+        return await BucketSpeed.RunAsync(rest);
     case "fleet" when rest.Length > 0:
         int[] sizes = [.. rest.Skip(1).TakeWhile(r => r != "--no-removals").Select(int.Parse)];
         await FleetMaker.RunAsync(rest[0], sizes.Length > 0 ? sizes[0] : 50, sizes.Length > 1 ? sizes[1] : 4380,
@@ -33,6 +35,7 @@ switch (args.FirstOrDefault())
               images [MIB] [ROUNDS] [FOLDER] [JSON]  writes and reads disk images of every format by turns with raw ones
               primitives DISK [--rounds N] [--size MIB] [--folder FOLDER] [--json FILE]  what the disk's bytes take in the primitives alone
               fleet FOLDER [APPLIANCES] [RECORDED] [KEPT] [--no-removals]  makes the repository that measure.ps1 measures
+              s3 DISK ENDPOINT ACCESS SECRET [--rounds N] [--size MIB] [--delay MS] [--json FILE]  what s3.sh runs
               compression DISK          zstd's settings on the blocks of a disk image, with BenchmarkDotNet
             FOLDER is where to work: a temporary one is made and removed.
             """);
