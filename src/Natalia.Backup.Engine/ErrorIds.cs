@@ -340,6 +340,8 @@ public static class ErrorIds
     public const string RetentionPolicyInvalid = nameof(RetentionPolicyInvalid);     // a negative limit
     // a piped object without a usable time
     public const string RetentionInputInvalid = nameof(RetentionInputInvalid);
+    // a question of any command, and nobody there to answer
+    public const string NotConfirmed = nameof(NotConfirmed);
     // lost points are to be removed, and nobody there to ask
     public const string RemovalNotConfirmed = nameof(RemovalNotConfirmed);
     // a stricter policy, and nobody there to ask

@@ -158,8 +158,27 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
     /// <summary>Asks whether to make a change, on the pipeline thread.</summary>
     /// <param name="target">What would be changed.</param>
     /// <param name="action">How.</param>
+    /// <remarks>
+    /// Where a question has to be asked and nobody can answer, the command ends with <c>NotConfirmed</c>.
+    /// </remarks>
     private protected Task<bool> ShouldProcessAsync(string target, string action) =>
-        _bridge.AskAsync(() => ShouldProcess(DisplayText.CleanLine(target), DisplayText.Clean(action)), _ => true);
+        _bridge.AskAsync(() => Confirm(DisplayText.CleanLine(target), DisplayText.Clean(action)), _ => true);
+
+    private bool Confirm(string target, string action)
+    {
+        try
+        {
+            return HostQuestion.Ask(() => ShouldProcess(target, action),
+                silent => new NataliaException(ErrorIds.NotConfirmed, NataliaErrorKind.InvalidOperation,
+                    $"'{action}' was not done on '{target}': it has to be confirmed, and nobody is here to do that.",
+                    target, "Say -Confirm:$false where that is meant. -WhatIf shows what would be done.", silent));
+        }
+        catch (NataliaException nobody)
+        {
+            ThrowTerminatingError(Tell(nobody, target));
+            throw;
+        }
+    }
 
     /// <summary>
     /// Runs something on the pipeline thread; for what needs the session's state, such as paths and script blocks.
