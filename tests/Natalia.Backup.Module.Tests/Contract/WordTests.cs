@@ -15,7 +15,7 @@ public sealed partial class WordTests(ModuleFixture module) : IClassFixture<Modu
         "NoExit", "NoProfile", "NonInteractive", "Online", "Parallel", "Switch", "Task", "WhatIf", "Confirm", "Verbose",
         "WarningAction", "ErrorVariable", "Property", "Path", "LiteralPath", "Depth", "ItemType", "Recurse", "Keep",
         "WorkFolder", "Full", "Assembly", "NoLogo", "ExecutionPolicy", "Work", "ReportFolder", "Group", "Member",
-        "Scope", "Trusted", "Uri",
+        "Scope", "Trusted", "Uri", "EnumsAsStrings", "AsPlainText",
     ], StringComparer.Ordinal);
 
     [Fact]
