@@ -7,8 +7,8 @@ public static class MachineNames
 {
     /// <summary>
     /// Compares them. Asks no name server: a name with its domain and one without mean the same machine, two other
-    /// names mean two, and so do two addresses; whether an address is that of a name cannot be told, unless the name is
-    /// this machine's.
+    /// names mean two, and so do two addresses of one family; whether an address is that of a name, or an IPv4 address
+    /// and one of IPv6 are those of one machine, cannot be told, unless one of them is this machine's.
     /// </summary>
     /// <param name="a">A name, or an address; one of IPv6 may stand in brackets, or be written as Windows has it in
     /// paths of shares.</param>
@@ -17,10 +17,19 @@ public static class MachineNames
     public static bool? AreSame(string a, string b)
     {
         IPAddress? one = Address(a), other = Address(b);
-        if (one is not null && other is not null) return one.Equals(other);
+        if (one is not null && other is not null) return AreSameAddress(one, other);
         if (one is null && other is null) return AreSameName(a, b);
         (string address, string name) = one is not null ? (one.ToString(), b) : (other!.ToString(), a);
         return ThisMachine.Is(name) ? ThisMachine.Is(address) : null;
+    }
+
+    private static bool? AreSameAddress(IPAddress a, IPAddress b)
+    {
+        if (a.Equals(b)) return true;
+        // Of this machine all addresses are known.
+        bool isHere = ThisMachine.Is(a.ToString()), isOtherHere = ThisMachine.Is(b.ToString());
+        if (isHere || isOtherHere) return isHere && isOtherHere;
+        return a.AddressFamily == b.AddressFamily ? false : null;
     }
 
     private static bool AreSameName(string a, string b) => a.Equals(b, StringComparison.OrdinalIgnoreCase)
@@ -36,6 +45,8 @@ public static class MachineNames
         string text = host.Trim('[', ']');
         if (text.EndsWith(literal, StringComparison.OrdinalIgnoreCase))
             text = text.Substring(0, text.Length - literal.Length).Replace('-', ':').Replace('s', '%');
-        return IPAddress.TryParse(text, out IPAddress? address) ? address : null;
+        if (!IPAddress.TryParse(text, out IPAddress? address)) return null;
+        // ::ffff:192.0.2.7 is how a socket of both families writes 192.0.2.7.
+        return address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
     }
 }

@@ -14,6 +14,7 @@ public static class ThisMachine
             return true;
         if (name.StartsWith(Environment.MachineName + ".", StringComparison.OrdinalIgnoreCase)) return true;
         if (!System.Net.IPAddress.TryParse(name, out System.Net.IPAddress? address)) return false;
+        if (address.IsIPv4MappedToIPv6) address = address.MapToIPv4();
         if (System.Net.IPAddress.IsLoopback(address)) return true;
         return System.Net.NetworkInformation.NetworkInterface.GetAllNetworkInterfaces()
             .SelectMany(n => n.GetIPProperties().UnicastAddresses).Any(u => u.Address.Equals(address));

@@ -276,7 +276,8 @@ public sealed class StoreProbe
                 && _options.HypervisorHosts.FirstOrDefault(h => MachineNames.AreSame(h, host) is null) is string untold
                 => new Finding(CheckOutcome.NotEvidenced, actual,
                 $"Whether '{host}' and '{untold}', the hypervisor's host, are one machine cannot be told: one is an "
-                + "address and the other a name. Connect both by name, or both by address."),
+                + "address and the other a name, or an address of another family. Connect both by name, or both by "
+                + "addresses of one family."),
             false => new Finding(CheckOutcome.Passed, actual),
         };
     }

@@ -26,6 +26,7 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource, IAttachmentSou
     private readonly TimeProvider _clock;
     private readonly FolderBuilder _builder;
     private readonly FolderDiskReplacer _replacer;
+    private readonly FolderPrerequisites _prerequisites;
 
     private FolderHypervisor(string location, TimeProvider clock, string kind, Action<string>? onStep)
     {
@@ -34,6 +35,7 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource, IAttachmentSou
         Kind = kind;
         _builder = new FolderBuilder(location, GetAppliancesAsync, clock, onStep);
         _replacer = new FolderDiskReplacer(FindAsync, clock);
+        _prerequisites = new FolderPrerequisites(this);
     }
 
     /// <inheritdoc/>
@@ -59,7 +61,7 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource, IAttachmentSou
     }
 
     /// <inheritdoc/>
-    public T? Find<T>() where T : class => this as T ?? _builder as T ?? _replacer as T;
+    public T? Find<T>() where T : class => this as T ?? _builder as T ?? _replacer as T ?? _prerequisites as T;
 
     /// <inheritdoc/>
     /// <exception cref="NataliaException"><c>HypervisorNotFound</c> when the directory is gone. What is wrong with one

@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Configurations;
 using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Operations.Backup;
@@ -7,7 +8,7 @@ namespace Natalia.Backup.Operations.Backup;
 /// <summary>Says beforehand whether the points of a VM will hold the state of its firmware.</summary>
 internal static class FirmwareStateCheck
 {
-    private const string Name = "FirmwareState";
+    private const string Name = "FirmwareState", StartsByBios = "starts by BIOS, which keeps nothing";
 
     /// <param name="hypervisor">The hypervisor.</param>
     /// <param name="appliance">The VM.</param>
@@ -29,6 +30,8 @@ internal static class FirmwareStateCheck
                 Actual = "kept with the VM",
                 Detail = "The hypervisor's own backup holds the VM's EFI disk and TPM state.",
             };
+        if (ConfiguredFirmware.IsUefi(appliance) == false && hypervisor.Find<IAttachmentSource>() is null)
+            return check with { Result = CheckOutcome.Passed, Actual = StartsByBios };
         if (hypervisor.Find<IAttachmentSource>() is not IAttachmentSource source)
             return check with
             {
@@ -42,14 +45,21 @@ internal static class FirmwareStateCheck
         {
             IReadOnlyList<RestorePointAttachment> found = await source.FindAttachmentsAsync(appliance,
                 cancellationToken).ConfigureAwait(false);
-            return found.Count > 0
-                ? check with { Result = CheckOutcome.Passed, Actual = string.Join(", ", found) }
+            return found.Count > 0 || ConfiguredFirmware.IsUefi(appliance) == false
+                ? check with
+                {
+                    Result = CheckOutcome.Passed,
+                    Actual = found.Count > 0 ? string.Join(", ", found) : StartsByBios,
+                }
                 : check with
                 {
                     Result = CheckOutcome.NotEvidenced,
                     Actual = "none",
                     Detail = "The VM has none that are known: nothing is missing as long as it starts by BIOS, or by "
-                        + "the default path of its EFI partition.",
+                        + "the default path of its EFI partition."
+                        + (hypervisor.Kind == "Folder" && ConfiguredFirmware.IsUefi(appliance) is null
+                            ? " \"firmware\": \"bios\" in its vm.json says that it starts by BIOS."
+                            : ""),
                 };
         }
         catch (NataliaException e) when (e.ErrorId is ErrorIds.AttachmentNotRead or ErrorIds.PathNotContained)

@@ -88,7 +88,8 @@ internal sealed class ApplianceHosts
         if (!isHere && (vmHost is null || IsOn(vmHost) is null)
             && all.FirstOrDefault(m => place.HostName is not null && IsOn(m) is null) is string untold)
             return (null, $"{where}, and the appliance's hypervisor on '{untold}': one is an address and the other a "
-                + "name, and whether they are one machine cannot be told. Connect both by name, or both by address.");
+                + "name, or an address of another family, and whether they are one machine cannot be told. Connect "
+                + "both by name, or both by addresses of one family.");
         string others = string.Join(", ", all.Distinct(StringComparer.OrdinalIgnoreCase).Select(m => $"'{m}'"));
         return (true, $"{where}, and the appliance's hypervisor on {others}.");
 

@@ -76,7 +76,8 @@ internal sealed class ReportVerification(IReadOnlyCollection<X509Certificate2> t
         {
             Failed("SignatureFile", paths.Signature, trouble == "missing" ? "missing" : "unreadable",
                 "a detached CMS signature", trouble == "missing"
-                    ? "There is no signature: nothing shows who wrote the report, nor that it is unchanged."
+                    ? "There is no signature: nothing shows who wrote the report, nor that it is unchanged. "
+                        + "Export-NataliaReport -Certificate signs a report when it writes it."
                     : trouble!);
             return null;
         }

@@ -64,9 +64,11 @@ public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
 
     /// <summary>
     /// For how many days from its making each restore point, and everything it needs, is locked against deletion (1 to
-    /// 36500). The bucket must have Object Lock. Cannot be shortened later; what is locked costs storage until its
-    /// date.
+    /// 36500). For a bucket, which must have Object Lock; a folder is refused (ObjectLockNotSupported). Cannot be
+    /// shortened later; what is locked costs storage until its date.
     /// </summary>
+    [Parameter(ParameterSetName = FolderPasswordSet)]
+    [Parameter(ParameterSetName = FolderUnencryptedSet)]
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
     [ValidateRange(1, 36500)]
@@ -78,6 +80,8 @@ public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
     /// it go. One of these must run at least once in -LockAheadDays. Instead of -ImmutableDays. The repository begins
     /// with the default policy of 7 daily, 4 weekly and 3 monthly points in UTC; Set-NataliaRetention changes it.
     /// </summary>
+    [Parameter(ParameterSetName = FolderPasswordSet)]
+    [Parameter(ParameterSetName = FolderUnencryptedSet)]
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
     public SwitchParameter ImmutableWhileKept { get; set; }
@@ -86,6 +90,8 @@ public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
     /// With -ImmutableWhileKept: how many days ahead the locks of kept points are always held (2 to 36500), 14 by
     /// default. When nothing runs for so long, they end, and begin anew with the next run.
     /// </summary>
+    [Parameter(ParameterSetName = FolderPasswordSet)]
+    [Parameter(ParameterSetName = FolderUnencryptedSet)]
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
     [ValidateRange(2, 36500)]
@@ -95,6 +101,8 @@ public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
     /// How strong the locks are: Compliance, which nobody can lift before the date, or Governance, which an
     /// administrator with a special right can. Needs -ImmutableDays or -ImmutableWhileKept.
     /// </summary>
+    [Parameter(ParameterSetName = FolderPasswordSet)]
+    [Parameter(ParameterSetName = FolderUnencryptedSet)]
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
     public ObjectLockMode ImmutabilityMode { get; set; } = ObjectLockMode.Compliance;
@@ -144,6 +152,14 @@ public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
     private protected override async Task<bool> PrepareAsync(StoreSettings settings,
         CancellationToken cancellationToken)
     {
+        if (settings is FolderStoreSettings && (Locks is not null || IsBound(nameof(ImmutabilityMode))
+            || IsBound(nameof(LockAheadDays))))
+            throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported,
+                $"Nothing was made: the folder '{settings.Location}' cannot lock restore points against deletion; a "
+                + "bucket with Object Lock can.", settings.Location,
+                "Make the repository in such a bucket: New-NataliaRepository -Bucket NAME -ImmutableDays 30. Or make "
+                + "it here without locks, and copy its points to one in a bucket: Register-NataliaSchedule -CopyTo, "
+                + "or Copy-NataliaRestorePoint.");
         settings.EnsureEmpty();
         string action = settings.Access == RepositoryAccess.Unencrypted
             ? "Make a repository WITHOUT encryption"

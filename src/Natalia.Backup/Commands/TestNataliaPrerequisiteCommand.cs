@@ -15,8 +15,9 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Says beforehand what would fail: rights, guest agent, storages, leftovers.</summary>
 /// <remarks>
-/// <para>For Proxmox VE, Hyper-V and VMware. Hypervisors of other kinds offer no such check: that is the error
-/// CapabilityMissing.</para>
+/// <para>For Proxmox VE, Hyper-V and VMware. Of a Folder hypervisor it is checked what can be there: whether each image
+/// can be opened and read (Images), and without an appliance whether every folder is listed (Inventory). Qemu offers
+/// no such check of its own: without an appliance that is the error CapabilityMissing.</para>
 /// <para>Also disks that are left out of backups, and VMs that no schedule takes. Nothing is changed. Each check is an
 /// object of its own; a right that is missing is named with its path. NotEvidenced means that a check could not be
 /// made, and is no success.</para>

@@ -85,11 +85,22 @@ public sealed class TestNataliaReportCommand : NataliaCommand
                 DeferError(new NataliaException(ErrorIds.ReportNotProved, NataliaErrorKind.Security,
                     $"The report '{file}' is not proved ({failed[0].Name}: {failed[0].Actual}). {failed[0].Detail}",
                     file,
-                    failed[0].Name is "Signer" or "Certificate" or "SigningTime"
-                        ? null
-                        : "Ask its signer for the files as they were written."), file);
+                    Advice(failed)), file);
         }
     }
+
+    private static string Advice(List<CheckResult> failed) =>
+        failed.Exists(c => c.Name == "SignatureFile" && c.Actual == "missing")
+            ? "A report that was never signed cannot be proved: Export-NataliaReport -Certificate (Get-PfxCertificate "
+                + "./signing.pfx) writes one with its JSON and its signature. Of one that was signed, ask its signer "
+                + "for all three files."
+        : failed[0].Name switch
+        {
+            "Signer" => "Ask for the report of the signer that is expected, or correct -ExpectedThumbprint.",
+            "Certificate" => "Where you know the authority, give its certificate as -TrustedCertificate.",
+            "SigningTime" => "Have the report signed again, with a certificate that is valid.",
+            _ => "Ask its signer for the files as they were written.",
+        };
 
     private protected override Task EndAsync(CancellationToken cancellationToken)
     {

@@ -19,8 +19,8 @@ internal static class ErrorRecordFactory
         // Older consoles print the target's text with the category.
         if (!DisplayText.IsPlain(record.CategoryInfo.TargetName))
             record.CategoryInfo.TargetName = DisplayText.CleanLine(record.CategoryInfo.TargetName);
-        if (known.RecommendedAction is not null)
-            record.ErrorDetails = new ErrorDetails(known.Message) { RecommendedAction = known.RecommendedAction };
+        if ((known.RecommendedAction ?? ErrorCures.Of(known.ErrorId)) is string action)
+            record.ErrorDetails = new ErrorDetails(known.Message) { RecommendedAction = action };
         return record;
     }
 

@@ -43,4 +43,25 @@ public sealed class ErrorRecordFactoryTests
             ErrorRecordFactory.Create(new NataliaException(ErrorIds.PackMissing, NataliaErrorKind.InvalidData,
                 "A pack is missing.", "pack"),
                 42).TargetObject);
+
+    [Fact]
+    public void An_error_without_advice_of_its_own_has_the_cure_of_the_topic()
+    {
+        ErrorRecord record = ErrorRecordFactory.Create(new NataliaException(ErrorIds.CapabilityMissing,
+            NataliaErrorKind.NotSupported, "It cannot do that."));
+        Assert.Equal("Use one that can. The message says what is possible here.",
+            record.ErrorDetails.RecommendedAction);
+        // Those that nobody can meet are no members of the topic.
+        Assert.Empty(typeof(ErrorIds).GetFields().Select(f => (string)f.GetRawConstantValue()!)
+            .Where(id => string.IsNullOrWhiteSpace(ErrorCures.Of(id))));
+    }
+
+    [Fact]
+    public void A_cure_may_have_several_lines()
+    {
+        IReadOnlyDictionary<string, string> cures = ErrorCures.Parse(
+            "HEADING\n    OneId\n        Cause: It is.\n               So.\n        Cure:  Do this,\r\n"
+            + "               and that.\n\n    OtherId\n        Cure:  Nothing.\nSEE ALSO\n    a page\n");
+        Assert.Equal(("Do this, and that.", "Nothing.", 2), (cures["OneId"], cures["OtherId"], cures.Count));
+    }
 }

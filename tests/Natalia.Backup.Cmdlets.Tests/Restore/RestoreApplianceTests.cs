@@ -14,6 +14,9 @@ public sealed class RestoreApplianceTests : IDisposable
     private static readonly byte[] s_system = RepositoryFixture.Disk(600_064, 1),
         s_data = RepositoryFixture.Disk(400_384, 2), s_variables = RepositoryFixture.Disk(9000, 3);
 
+    private const string Firmware =
+        "Test-NataliaPrerequisite natalia-nice -Detailed | Where-Object Name -eq FirmwareState";
+
     private readonly TemporaryFolder _folder = new();
     private readonly EngineSession _session = new();
 
@@ -235,9 +238,9 @@ public sealed class RestoreApplianceTests : IDisposable
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite,
                 File.GetUnixFileMode(_folder["nice.uefi-variables"]));
 
-        Assert.Equal(["FirmwareState: Passed"], Ok("Test-NataliaPrerequisite natalia-nice").Text);
+        Assert.Equal(["FirmwareState: Passed"], Ok(Firmware).Text);
         File.Delete(_folder["vms/natalia-nice/vars.fd"]);
-        Assert.Equal(["FirmwareState: Failed"], Ok("Test-NataliaPrerequisite natalia-nice").Text);
+        Assert.Equal(["FirmwareState: Failed"], Ok(Firmware).Text);
         // The disks are backed up all the same, and it is said.
         EngineSession.Result point = BackUp();
         Assert.Contains("has no attachments", Assert.Single(point.Warnings));
@@ -277,10 +280,28 @@ public sealed class RestoreApplianceTests : IDisposable
         using (FileStream large = File.Create(_folder["vms/natalia-nice/large"])) large.SetLength((64 << 20) + 1);
         File.WriteAllText(_folder["secret"], "secret");
         Describe("natalia-nice", "natalia-nice", "4711", "data.raw", path);
-        Assert.Equal([errorId], Ok("(Test-NataliaPrerequisite natalia-nice).ErrorId").Text);
+        Assert.Equal([errorId], Ok($"({Firmware}).ErrorId").Text);
         Assert.Contains("has no attachments", Assert.Single(BackUp().Warnings));
         Assert.Contains("has no attachments", Reason());
         Assert.Empty(Ok("(Get-NataliaRestorePoint -Latest).Attachments").Output);
+    }
+
+    [Fact]
+    public void What_would_fail_of_images_in_a_folder_is_told_beforehand()
+    {
+        Assert.Equal(["Prerequisites: Passed"], Ok("Test-NataliaPrerequisite natalia-nice -Hypervisor vms").Text);
+        Assert.Equal(["Inventory: Passed"], Ok("Test-NataliaPrerequisite -Hypervisor vms -Detailed").Text);
+        File.WriteAllBytes(_folder["vms/natalia-nice/data.raw"], new byte[1000]);
+        Assert.Equal(["Images: Warning"], Ok("Test-NataliaPrerequisite natalia-nice | Where-Object Name -eq Images")
+            .Text);
+        File.WriteAllBytes(_folder["vms/natalia-nice/data.raw"], []);
+        Assert.Equal([$"Images Failed {ErrorIds.DiskEmpty}"], Ok("Test-NataliaPrerequisite natalia-nice | "
+            + "Where-Object Result -eq Failed | ForEach-Object { \"$($_.Name) $($_.Result) $($_.ErrorId)\" }").Text);
+        Assert.Equal(["False"], Ok("Test-NataliaPrerequisite natalia-nice -Quiet").Text);
+        File.WriteAllText(_folder["vms/natalia-nice/vm.json"], "{ nothing }");
+        Assert.Equal(["Inventory: Failed"], Ok("Test-NataliaPrerequisite -Hypervisor vms").Text);
+        Assert.Equal([ErrorIds.CapabilityMissing],
+            Run("Test-NataliaPrerequisite -Hypervisor vms -ReplicationTarget other").ErrorIds);
     }
 
     private EngineSession.Result BackUp(string parameters = "") =>
