@@ -178,9 +178,10 @@ public sealed class AuditVerification
             RepositoryId = _settings.Id.ToString(),
             Detail = verdict.Records.Count == 0
                 ? "There are no records."
-                : $"{Plural.Count(verdict.Records.Count, "record")}, each as it was signed and none missing"
-                    + (anchors.Hashes.Count == 0 ? "" : ", also none of the "
-                        + $"{anchors.Hashes.Count} that restore points name")
+                : $"{Plural.Count(verdict.Records.Count, "record")}, each as it was signed, and none is missing"
+                    + (anchors.Hashes.Count == 0
+                        ? ""
+                        : $", also of the {anchors.Hashes.Count} that restore points name")
                     + $"; newest: {string.Join(", ", verdict.Heads)}.",
         };
         if (verdict.Breaks.Count > 0)

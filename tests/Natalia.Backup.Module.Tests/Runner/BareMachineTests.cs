@@ -33,9 +33,11 @@ public sealed class BareMachineTests : IDisposable
     [Fact]
     public async Task The_newest_point_is_restored_as_the_document_says()
     {
-        RunnerProcess.Result run = await RunAsync(Walk(""));
+        RunnerProcess.Result run = await RunAsync(Walk("")
+            + "\n\"$((Get-NataliaAppliance | Where-Object Hypervisor -eq restored).ApplianceId -eq $lost) goes on\"");
 
         Assert.True(run.ExitCode == 0, $"{run.Output}\n{run.Error}");
+        Assert.Contains("True goes on", run.Output, StringComparison.Ordinal);
         Assert.Equal(_disk, await File.ReadAllBytesAsync(Directory.GetFiles(_left["restored"], "*.raw").Single()));
         Assert.Contains("voice", await File.ReadAllTextAsync(Directory.GetFiles(_left["restored"], "*.json").Single()),
             StringComparison.Ordinal);
@@ -68,7 +70,6 @@ public sealed class BareMachineTests : IDisposable
         string section = page[page.IndexOf("## Only the repository", StringComparison.Ordinal)..]
             .ReplaceLineEndings("\n");
         string code = Regex.Match(section, "```powershell\n(.*?)```", RegexOptions.Singleline).Groups[1].Value;
-        Directory.CreateDirectory(_left["restored/vms"]);
         File.WriteAllBytes(_left["system.raw"], s_system);
         string walk = Put(code, @"N:\nas\backup\natalia -Name rescue", $"'{_left["repository"]}' -Name rescue{more}");
         walk = Put(walk, "(Get-Secret natalia-nas)", $"(ConvertTo-SecureString '{Password}' -AsPlainText -Force)");
