@@ -34,7 +34,11 @@ $stamp = [DateTime]::UtcNow.ToString('yyyyMMddTHHmmssZ')
 # A test that did not pass writes its object first, and its error when all are done.
 $tests = @(Get-NataliaAppliance -ErrorAction SilentlyContinue -ErrorVariable unlisted | Test-NataliaRestore @how -ErrorAction SilentlyContinue -ErrorVariable troubles)
 foreach ($trouble in @($unlisted) + @($troubles)) { $failures.Add("$trouble") }
-foreach ($test in $tests) { Write-Output "$($test.Result) $($test.ApplianceName): restore $($test.RestoreDuration), boot $($test.BootDuration), checks $($test.ChecksDuration). $($test.Reason)" }
+function Format-Time($Time) { if ($null -eq $Time) { 'none' } else { '{0:00}:{1:mm\:ss}' -f [Math]::Floor($Time.TotalHours), $Time } }
+foreach ($test in $tests) {
+    $times = 'restore {0}, boot {1}, checks {2} (hours:minutes:seconds)' -f (Format-Time $test.RestoreDuration), (Format-Time $test.BootDuration), (Format-Time $test.ChecksDuration)
+    Write-Output "$($test.Result) $($test.ApplianceName): $times. $($test.Reason)"
+}
 # In PowerShell 7 results are words, as Passed; Windows PowerShell writes their numbers.
 $json = @{ Depth = 6 }
 if ((Get-Command ConvertTo-Json).Parameters.ContainsKey('EnumsAsStrings')) { $json.EnumsAsStrings = $true }

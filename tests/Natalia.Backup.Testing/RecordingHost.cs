@@ -170,6 +170,13 @@ public sealed class RecordingHost : PSHost
 
         public override bool KeyAvailable => false;
 
+        // As a console does: letters of Chinese, Japanese and Korean take two columns.
+        public override int LengthInBufferCells(char source) => source is >= '\u2e80' and <= '\uffe6' ? 2 : 1;
+
+        public override int LengthInBufferCells(string source) => source.Sum(LengthInBufferCells);
+
+        public override int LengthInBufferCells(string source, int offset) => LengthInBufferCells(source[offset..]);
+
         public override KeyInfo ReadKey(ReadKeyOptions options) =>
             throw new HostException("Nobody is there to press a key.");
 

@@ -1,3 +1,5 @@
+using Natalia.Backup.Engine.Model;
+
 namespace Natalia.Backup.Engine.Audit;
 
 /// <summary>What an audit record reports; the word stands in the record's name and in its text.</summary>
@@ -54,7 +56,7 @@ public sealed record AuditRecord
     /// <summary>The version of the product that wrote it.</summary>
     public required string Tool { get; init; }
     /// <summary>The hashes of the latest records that the writer saw.</summary>
-    public required IReadOnlyList<string> Heads { get; init; }
+    public required IReadOnlyList<string> Heads { get; init => field = ItemList.Of(value); }
     /// <summary>More, as JSON text, different for each kind of event; or null.</summary>
     public string? Data { get; init; }
     /// <summary>The name of the repository session that it was read through; null when there is none.</summary>

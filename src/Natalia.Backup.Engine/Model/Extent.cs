@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Natalia.Backup.Engine.Model;
 
 /// <summary>A byte range of a disk.</summary>
@@ -7,4 +9,8 @@ public readonly record struct Extent(long Offset, long Length)
 {
     /// <summary>The first byte behind the range.</summary>
     public long End => Offset + Length;
+
+    /// <summary>Where it begins and how long it is, in bytes: <c>65536+4096</c>.</summary>
+    public override string ToString() =>
+        string.Format(CultureInfo.InvariantCulture, "{0}+{1}", Offset, Length);
 }

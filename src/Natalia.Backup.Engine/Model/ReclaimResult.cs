@@ -42,5 +42,6 @@ public sealed record ReclaimResult
     public string? Reason { get; init; }
 
     /// <summary>Whose space, and how much of it.</summary>
-    public override string ToString() => $"{ApplianceName}: {FreedBytes} bytes {(IsWhatIf ? "would be " : "")}freed";
+    public override string ToString() =>
+        $"{ApplianceName}: {ByteSize.Format(FreedBytes)} {(IsWhatIf ? "would be " : "")}freed";
 }

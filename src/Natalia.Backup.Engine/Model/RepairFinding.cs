@@ -100,7 +100,7 @@ public sealed record RepairFinding
     /// <summary>
     /// Where on the disk they are, ascending; the first 1,000 extents. An extent may hold zeros besides what is lost.
     /// </summary>
-    public IReadOnlyList<Extent> LostExtents { get; init; } = [];
+    public IReadOnlyList<Extent> LostExtents { get; init => field = ItemList.Of(value); } = ItemList.Of<Extent>([]);
     /// <summary>How many bytes it takes in the store; 0 where that does not matter.</summary>
     public long StoredBytes { get; init; }
     /// <summary>Until when an object lock keeps it, UTC; null when none does.</summary>

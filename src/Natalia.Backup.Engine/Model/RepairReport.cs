@@ -48,7 +48,8 @@ public sealed record RepairReport
     /// <summary>How long it took.</summary>
     public TimeSpan Duration { get; init; }
     /// <summary>Everything that was found; lost points first.</summary>
-    public IReadOnlyList<RepairFinding> Findings { get; init; } = [];
+    public IReadOnlyList<RepairFinding> Findings { get; init => field = ItemList.Of(value); } =
+        ItemList.Of<RepairFinding>([]);
 
     /// <summary>The outcome and the counts of points.</summary>
     public override string ToString() =>

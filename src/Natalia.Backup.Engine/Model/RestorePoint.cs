@@ -125,12 +125,14 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     /// <summary>How long its making took; null where unknown.</summary>
     public TimeSpan? Duration { get; init; }
     /// <summary>Its disks.</summary>
-    public IReadOnlyList<RestorePointDisk> Disks { get; init; } = [];
+    public IReadOnlyList<RestorePointDisk> Disks { get; init => field = ItemList.Of(value); } =
+        ItemList.Of<RestorePointDisk>([]);
     /// <summary>
     /// What belongs to the VM and is no disk: UEFI variables, the state of a TPM. Empty where the hypervisor gave none,
     /// and where the storage's own backup keeps them with the VM.
     /// </summary>
-    public IReadOnlyList<RestorePointAttachment> Attachments { get; init; } = [];
+    public IReadOnlyList<RestorePointAttachment> Attachments { get; init => field = ItemList.Of(value); } =
+        ItemList.Of<RestorePointAttachment>([]);
     /// <summary>True when retention must not take it.</summary>
     public bool IsProtected { get; init; }
     /// <summary>

@@ -21,11 +21,11 @@ public sealed record RestoreTestSettings
     /// <summary>The absolute path of the private key that logs in over SSH, on the machine that tests.</summary>
     public string? SshKeyFile { get; init; }
     /// <summary>The program that checks the integrity of the data, and its arguments.</summary>
-    public IReadOnlyList<string>? IntegrityCommand { get; init; }
+    public IReadOnlyList<string>? IntegrityCommand { get; init => field = ItemList.OfAny(value); }
     /// <summary>The program that verifies the appliance's audit log, and its arguments.</summary>
-    public IReadOnlyList<string>? AuditCommand { get; init; }
+    public IReadOnlyList<string>? AuditCommand { get; init => field = ItemList.OfAny(value); }
     /// <summary>The program that counts the call records of a day, and its arguments.</summary>
-    public IReadOnlyList<string>? CdrCountCommand { get; init; }
+    public IReadOnlyList<string>? CdrCountCommand { get; init => field = ItemList.OfAny(value); }
     /// <summary>The business calendar, as text.</summary>
     public string? BusinessCalendar { get; init; }
     /// <summary>By how much a count may differ from its baseline, in percent of the baseline: 0 to 100.</summary>
@@ -40,4 +40,13 @@ public sealed record RestoreTestSettings
 
     /// <summary>True when nothing is set.</summary>
     public bool IsEmpty => this == new RestoreTestSettings();
+
+    /// <summary>What is set of where and with what the appliance is tested.</summary>
+    public override string ToString() => string.Join(", ", new[]
+    {
+        Named("test bench", TestBench), Named("system image", SystemImage), Named("network", IsolatedNetwork),
+        Named("credential", GuestCredential), Named("calendar", BusinessCalendar),
+    }.OfType<string>());
+
+    private static string? Named(string what, string? value) => value is null ? null : $"{what} '{value}'";
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Sealing;
@@ -13,7 +14,8 @@ namespace Natalia.Backup.Engine.Reclaim;
 /// <summary>
 /// Deletes packs of which everything is free, and rewrites those of which little is alive. Counts what it does.
 /// </summary>
-internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpan grace)
+internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpan grace,
+    IProgress<OperationProgress>? progress = null)
 {
     /// <summary>How long a removed point stays readable for those who began to read it.</summary>
     internal static TimeSpan DefaultGrace { get; } = TimeSpan.FromHours(72);
@@ -137,12 +139,15 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
         bool changed = false, isFull = false;
         var going = empty.ToDictionary(e => e.Key, e => (e.Value, Key: ((PackArea Area, Run Run, int Number)?)null),
             StringComparer.Ordinal);
-        foreach (IGrouping<Run, (PackArea Area, Run Run, int Pack)> group in free.Touched.GroupBy(p => p.Run).ToList())
+        List<(PackArea Area, Run Run, int Pack)> touched = [.. free.Touched];
+        int looked = 0;
+        foreach (IGrouping<Run, (PackArea Area, Run Run, int Pack)> group in touched.GroupBy(p => p.Run).ToList())
         {
             RunDelta? delta = await deltas.ReadAsync(group.Key, cancellationToken).ConfigureAwait(false);
             foreach ((PackArea area, Run run, int number) in group)
             {
                 string name = Layout.Pack(applianceId, area, run, number);
+                Count("Looking what is needed of packs", looked++, touched.Count);
                 if (going.ContainsKey(name)) continue;
                 if (_given.Contains(name))
                 {
@@ -187,13 +192,18 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
                 json.WriteEndArray();
             },
         }, core.SigningSeed, cancellationToken).ConfigureAwait(false);
+        int deleted = 0;
         foreach (KeyValuePair<string, (long Bytes, (PackArea Area, Run Run, int Number)? Key)> pack in going)
         {
+            Count("Deleting packs", deleted++, going.Count);
             if (!await DeletePackAsync(pack.Key, cancellationToken).ConfigureAwait(false)) WaitingPacks.Add(pack.Key);
             if (pack.Value.Key is var (area, run, number)) free.Forget(area, run, number);
         }
         return true;
     }
+
+    private void Count(string activity, int done, int all) =>
+        progress?.Report(new OperationProgress(activity, done, all) { Unit = "packs" });
 
     /// <summary>Deletes an object and counts it.</summary>
     /// <returns>False when an object lock keeps it.</returns>

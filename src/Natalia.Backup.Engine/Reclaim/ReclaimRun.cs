@@ -12,14 +12,16 @@ namespace Natalia.Backup.Engine.Reclaim;
 /// died before a point that exists, and a backup that runs meanwhile can refer only to what is alive in the newest one.
 /// What it costs follows what goes: the deltas from the lowest point that went up to the next that stays.
 /// </summary>
-internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, string applianceId, TimeSpan grace)
+internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, string applianceId, TimeSpan grace,
+    IProgress<OperationProgress>? progress = null)
 {
-    private readonly PackSweep _sweep = new(core, applianceId, grace);
+    private readonly PackSweep _sweep = new(core, applianceId, grace, progress);
     private int _forgotten, _waiting, _readDeltas;
     private string? _reason;
 
     internal async Task<ReclaimResult> ExecuteAsync(CancellationToken cancellationToken)
     {
+        progress?.Report(new OperationProgress("Looking for what nobody needs", 0, null));
         await ForgetAsync(cancellationToken).ConfigureAwait(false);
         // After a power cut no manifest may be back whose packs are gone.
         if (_forgotten > 0) await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);

@@ -82,7 +82,7 @@ internal readonly record struct RepairWords(string Planned, string Done)
 
     internal static RepairWords DiskLost(long bytes, string disk, string point,
         IReadOnlyList<string> companions, RepairWords fate) =>
-        fate.After($"{Plural.Count(bytes, "byte")} of disk {disk} of the point {point} {Plural.Of(bytes, "is", "are")} "
+        fate.After($"{ByteSize.Format(bytes)} of disk {disk} of the point {point} {Plural.Of(bytes, "is", "are")} "
             + $"lost{(companions.Count > 0 ? ", and " + List(companions) + " kept with it" : "")}. ");
 
     internal static RepairWords CompanionsLost(string point, IReadOnlyList<string> companions, RepairWords fate) =>
@@ -178,11 +178,11 @@ internal readonly record struct RepairWords(string Planned, string Done)
             + "are back, or given up.";
 
     internal static RepairWords SpaceKept(int packs, string run, long bytes) =>
-        $"{Packs(packs)} of the run {run} ({bytes} bytes), needed by no point that can be read. Kept, because a point "
+        $"{Packs(packs)} of the run {run} ({ByteSize.Format(bytes)}), needed by no point that can be read. Kept, because a point "
             + $"that is lost may need them; -RemoveLost gives it up.";
 
     internal static RepairWords SpaceUnneeded(int packs, string run, long bytes, bool isOrphan) =>
-        $"{Packs(packs)} of the run {run} ({bytes} bytes), needed by no point"
+        $"{Packs(packs)} of the run {run} ({ByteSize.Format(bytes)}), needed by no point"
             + (isOrphan ? ": the run ended before it made one." : ".");
 
     internal static string Point(PointWalk walk) =>

@@ -41,13 +41,19 @@ public sealed partial class Repository
     /// <returns>One result for the key, one for each log, one for each expected head.</returns>
     /// <exception cref="NataliaException"><c>RepositoryDamaged</c>, a store error.</exception>
     public Task<IReadOnlyList<CheckResult>> VerifyAuditAsync(AuditExpectations expectations,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken) =>
+        VerifyAuditAsync(expectations, null, cancellationToken);
+
+    /// <inheritdoc cref="VerifyAuditAsync(AuditExpectations, CancellationToken)"/>
+    /// <param name="progress">Told how many objects of the logs were read; or null.</param>
+    public Task<IReadOnlyList<CheckResult>> VerifyAuditAsync(AuditExpectations expectations,
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         bool isProven = IsEncrypted && IsUnlocked;
         return AuditVerification.ExecuteAsync(_core.Store, expectations with
         {
             Fingerprint = expectations.Fingerprint ?? (isProven ? AuditKeyFingerprint : null),
-        }, cancellationToken);
+        }, progress, cancellationToken);
     }
 
     private async Task ReadLogAsync(AuditLog log, string? applianceName, AuditRecordFilter filter,

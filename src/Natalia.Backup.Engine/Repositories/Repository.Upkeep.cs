@@ -85,29 +85,40 @@ public sealed partial class Repository
     /// <param name="grace">How long ago a point must have been removed, 0 or more; <see cref="DefaultGrace"/> unless no
     /// reader can be at work.</param>
     /// <exception cref="NataliaException"><c>PasswordRequired</c>, a store error.</exception>
+    public Task<ReclaimResult> ReclaimAsync(string applianceId, TimeSpan grace, CancellationToken cancellationToken) =>
+        ReclaimAsync(applianceId, grace, null, cancellationToken);
+
+    /// <inheritdoc cref="ReclaimAsync(string, TimeSpan, CancellationToken)"/>
+    /// <param name="progress">Told how many packs were looked at; or null.</param>
     public async Task<ReclaimResult> ReclaimAsync(string applianceId, TimeSpan grace,
-        CancellationToken cancellationToken)
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         _ = _core.SigningSeed;
-        ReclaimResult result = await new ReclaimRun(_core, _manifests, applianceId,
-            grace).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        ReclaimResult result = await new ReclaimRun(_core, _manifests, applianceId, grace,
+            progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);
         return result with { Repository = Label };
     }
 
     /// <summary>
-    /// Tells what <see cref="ReclaimAsync"/> would do, by doing it on a store that only takes notes. Packs that would
+    /// Tells what <see cref="ReclaimAsync(string, TimeSpan, CancellationToken)"/> would do, by doing it on a store that only takes notes. Packs that would
     /// be rewritten are not read: that one of them is damaged, and stays, shows only when it is done.
     /// </summary>
     /// <param name="applianceId">The appliance.</param>
-    /// <param name="grace">As for <see cref="ReclaimAsync"/>.</param>
+    /// <param name="grace">As for <see cref="ReclaimAsync(string, TimeSpan, CancellationToken)"/>.</param>
     /// <exception cref="NataliaException"><c>PasswordRequired</c>, a store error.</exception>
+    public Task<ReclaimResult> PlanReclaimAsync(string applianceId, TimeSpan grace,
+        CancellationToken cancellationToken) =>
+        PlanReclaimAsync(applianceId, grace, null, cancellationToken);
+
+    /// <inheritdoc cref="PlanReclaimAsync(string, TimeSpan, CancellationToken)"/>
+    /// <param name="progress">Told how many packs were looked at; or null.</param>
     public async Task<ReclaimResult> PlanReclaimAsync(string applianceId, TimeSpan grace,
-        CancellationToken cancellationToken)
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         _ = _core.SigningSeed;
         RepositoryCore core = _core.Through(new RehearsalStore(_core.Store, _core.Clock));
-        ReclaimResult result = await new ReclaimRun(core, new ManifestReader(core), applianceId,
-            grace).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        ReclaimResult result = await new ReclaimRun(core, new ManifestReader(core), applianceId, grace,
+            progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);
         return result with { Repository = Label, IsWhatIf = true };
     }
 

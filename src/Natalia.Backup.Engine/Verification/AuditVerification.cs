@@ -31,8 +31,13 @@ public sealed class AuditVerification
     private readonly List<(string Prefix, string? ApplianceId, IReadOnlyList<AuditRecord> Records)> _logs = [];
     private RepositorySettings _settings = null!;
 
-    private AuditVerification(IObjectStore store, AuditExpectations expectations)
+    private readonly IProgress<OperationProgress>? _progress;
+    private long _read, _found;
+
+    private AuditVerification(IObjectStore store, AuditExpectations expectations,
+        IProgress<OperationProgress>? progress)
     {
+        _progress = progress;
         _store = store;
         _expectations = expectations;
     }
@@ -47,7 +52,13 @@ public sealed class AuditVerification
     /// <c>RepositoryFormatTooNew</c>, a store error.</exception>
     public static Task<IReadOnlyList<CheckResult>> ExecuteAsync(IObjectStore store, AuditExpectations expectations,
         CancellationToken cancellationToken) =>
-        new AuditVerification(store, expectations).ExecuteAsync(cancellationToken);
+        ExecuteAsync(store, expectations, null, cancellationToken);
+
+    /// <inheritdoc cref="ExecuteAsync(IObjectStore, AuditExpectations, CancellationToken)"/>
+    /// <param name="progress">Told how many objects of the logs were read; or null.</param>
+    public static Task<IReadOnlyList<CheckResult>> ExecuteAsync(IObjectStore store, AuditExpectations expectations,
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
+        new AuditVerification(store, expectations, progress).ExecuteAsync(cancellationToken);
 
     private async Task<IReadOnlyList<CheckResult>> ExecuteAsync(CancellationToken cancellationToken)
     {
@@ -255,11 +266,17 @@ public sealed class AuditVerification
             new ConcurrentQueue<string>((await _store.ListAllAsync(prefix, cancellationToken).ConfigureAwait(false))
             .Select(o => o.Name));
         int count = names.Count;
+        Interlocked.Add(ref _found, count);
         await Task.WhenAll(Enumerable.Range(0, Math.Min(count, ReadsAtOnce)).Select(_ => Task.Run(async () =>
         {
             while (names.TryDequeue(out string? name))
             {
                 byte[] bytes;
+                _progress?.Report(new OperationProgress("Reading records and manifests",
+                    Interlocked.Increment(ref _read) - 1, Interlocked.Read(ref _found))
+                {
+                    Unit = "objects",
+                });
                 try
                 {
                     bytes = await _store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);

@@ -57,9 +57,8 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         foreach (StoredObject stranger in all.Where(o => !IsKnown(o.Name)))
         {
             yield return Result("UnknownObject", CheckOutcome.Warning, stranger.Name,
-                $"'{stranger.Name}' ({Plural.Count(stranger.Length, "byte")}) is not part of the "
-                + "repository. It does no harm, but "
-                + "somebody put it there.",
+                $"'{stranger.Name}' ({ByteSize.Format(stranger.Length)}) is not part of the repository. It does "
+                + "no harm, but somebody put it there.",
                 null, default);
         }
     }

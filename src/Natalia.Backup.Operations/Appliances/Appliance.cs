@@ -31,9 +31,11 @@ public sealed record Appliance
     /// <summary>Its memory in bytes; null when unknown.</summary>
     public long? MemoryBytes { get; init; }
     /// <summary>Its network adapters.</summary>
-    public ApplianceNetwork[] Networks { get; init; } = [];
+    public IReadOnlyList<ApplianceNetwork> Networks { get; init => field = ItemList.Of(value); } =
+        ItemList.Of<ApplianceNetwork>([]);
     /// <summary>All its virtual disks.</summary>
-    public ApplianceDisk[] Disks { get; init; } = [];
+    public IReadOnlyList<ApplianceDisk> Disks { get; init => field = ItemList.Of(value); } =
+        ItemList.Of<ApplianceDisk>([]);
     /// <summary>
     /// The id of the disk that a backup takes; null when that cannot be said without <c>-DataDisk</c>.
     /// </summary>
@@ -62,7 +64,8 @@ public sealed record Appliance
     /// <summary>The generation of its virtual hardware, 1 or 2; null where the hypervisor has none.</summary>
     public int? Generation { get; init; }
     /// <summary>The services by which its hypervisor and its guest work together; empty when unknown.</summary>
-    public IntegrationService[] IntegrationServices { get; init; } = [];
+    public IReadOnlyList<IntegrationService> IntegrationServices { get; init => field = ItemList.Of(value); } =
+        ItemList.Of<IntegrationService>([]);
     /// <summary>How the hypervisor replicates it; null when it does not, or that is unknown.</summary>
     public ApplianceReplication? Replication { get; init; }
     /// <summary>Whether what snapshots left of its disks is merged.</summary>

@@ -2,7 +2,6 @@ using System.Globalization;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Operations.Connections;
-using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Operations.Backup;
 

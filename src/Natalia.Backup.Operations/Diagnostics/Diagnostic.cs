@@ -1,3 +1,5 @@
+using Natalia.Backup.Engine.Model;
+
 namespace Natalia.Backup.Operations.Diagnostics;
 
 /// <summary>
@@ -15,11 +17,14 @@ public sealed record Diagnostic
     /// <summary>The operating system and the processor's kind.</summary>
     public required string OperatingSystem { get; init; }
     /// <summary>What is known of the environment.</summary>
-    public IReadOnlyList<DiagnosticFact> Facts { get; init; } = [];
+    public IReadOnlyList<DiagnosticFact> Facts { get; init => field = ItemList.Of(value); } =
+        ItemList.Of<DiagnosticFact>([]);
     /// <summary>The connections of the session, and those that a profile names and that could not be made.</summary>
-    public IReadOnlyList<DiagnosticConnection> Connections { get; init; } = [];
+    public IReadOnlyList<DiagnosticConnection> Connections { get; init => field = ItemList.Of(value); } =
+        ItemList.Of<DiagnosticConnection>([]);
     /// <summary>The last errors of this module in the session, newest first.</summary>
-    public IReadOnlyList<DiagnosticError> Errors { get; init; } = [];
+    public IReadOnlyList<DiagnosticError> Errors { get; init => field = ItemList.Of(value); } =
+        ItemList.Of<DiagnosticError>([]);
     /// <summary>The file that it was written to, a full path; null for none.</summary>
     public string? Path { get; init; }
     /// <summary>All of it as text, to be read before it is sent.</summary>

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Reports.Content;
-using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Operations.Diagnostics;
 

@@ -1,3 +1,5 @@
+using Natalia.Backup.Engine.Model;
+
 namespace Natalia.Backup.Operations.Diagnostics;
 
 /// <summary>One thing that is known of the environment. Immutable and job-safe.</summary>
@@ -36,7 +38,7 @@ public sealed record DiagnosticError
     /// <summary>What it recommended, or null.</summary>
     public string? RecommendedAction { get; init; }
     /// <summary>The exceptions behind it, each with its type, what it said, its code; the outermost first.</summary>
-    public IReadOnlyList<string> Causes { get; init; } = [];
+    public IReadOnlyList<string> Causes { get; init => field = ItemList.Of(value); } = ItemList.Of<string>([]);
     /// <summary>
     /// Where the innermost of them was thrown, of an error that nobody foresaw; null for all others.
     /// </summary>

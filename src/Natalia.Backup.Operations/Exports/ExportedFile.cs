@@ -1,3 +1,5 @@
+using Natalia.Backup.Engine.Model;
+
 namespace Natalia.Backup.Operations.Exports;
 
 /// <summary>A file that an <c>Export-</c> cmdlet wrote.</summary>
@@ -31,7 +33,7 @@ public sealed record ExportedFile
     /// </summary>
     public long BytesLost { get; init; }
     /// <summary>Where in the disk they are, ascending. An extent may hold zeros besides what is lost.</summary>
-    public IReadOnlyList<Engine.Model.Extent> LostExtents { get; init; } = [];
+    public IReadOnlyList<Extent> LostExtents { get; init => field = ItemList.Of(value); } = ItemList.Of<Extent>([]);
 
     /// <summary>The path.</summary>
     public override string ToString() => Path;

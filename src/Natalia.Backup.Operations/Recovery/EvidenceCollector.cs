@@ -20,8 +20,9 @@ namespace Natalia.Backup.Operations.Recovery;
 /// <param name="onTrouble">Told of each repository, hypervisor or record that cannot be read, once; what rests on it is
 /// not claimed. May be called by several threads.</param>
 /// <param name="warn">Told of what should be known besides.</param>
+/// <param name="progress">Told how many appliances were measured; or null.</param>
 internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider clock,
-    Action<Exception, object?> onTrouble, Action<string> warn)
+    Action<Exception, object?> onTrouble, Action<string> warn, IProgress<OperationProgress>? progress = null)
 {
     /// <summary>So many appliances are read at once: enough to hide the latency of a bucket.</summary>
     private const int AtOnce = 4;
@@ -41,6 +42,7 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
         IReadOnlyList<RepositorySubjects> repositories = await ReadRepositoriesAsync(wishes,
             cancellationToken).ConfigureAwait(false);
         IReadOnlyList<string> chosen = Choose(wishes, repositories);
+        progress?.Report(new OperationProgress("Asking the hypervisors", 0, null));
         HypervisorFacts hypervisors = await HypervisorFacts.ReadAsync(registry, chosen,
             missed => FindSuccessorsAsync(missed, repositories, cancellationToken), Blind, warn,
             cancellationToken).ConfigureAwait(false);
@@ -50,6 +52,10 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
         for (int at = 0; at < chosen.Count; at += AtOnce)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            progress?.Report(new OperationProgress("Reading points and logs", at, chosen.Count)
+            {
+                Unit = "appliances",
+            });
             string[] group = [.. chosen.Skip(at).Take(AtOnce)];
             foreach (ApplianceEvidence evidence in await InParallel.SelectAsync(group, AtOnce,
                 id => CollectAsync(id, repositories, hypervisors, hosts, since, now, cancellationToken),
@@ -88,6 +94,7 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
         List<RepositorySubjects> all = [];
         foreach (RepositoryConnection repository in wishes.Repositories)
         {
+            progress?.Report(new OperationProgress($"Reading {repository.Name}", 0, null));
             try
             {
                 RepositoryConnection? log = repository;

@@ -46,7 +46,8 @@ public sealed record RecoveryMeasurement
     /// <summary>What to do about it, in a full sentence; null when nothing has to be done.</summary>
     public string? RecommendedAction { get; init; }
     /// <summary>The records that the verdict rests on; those that decide, not all that were looked at.</summary>
-    public EvidenceRecord[] Records { get; init; } = [];
+    public IReadOnlyList<EvidenceRecord> Records { get; init => field = ItemList.Of(value); } =
+        ItemList.Of<EvidenceRecord>([]);
     /// <summary>Where the period begins, UTC.</summary>
     public required DateTime SinceUtc { get; init; }
     /// <summary>When it was measured, UTC: the end of the period.</summary>

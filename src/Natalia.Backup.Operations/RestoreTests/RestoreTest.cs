@@ -29,7 +29,8 @@ public sealed record RestoreTest
     /// <summary>
     /// The checks in their order: Restore, Isolation, Boot, Integrity, AuditLog, CdrCount, the user's own, Destroyed.
     /// </summary>
-    public CheckResult[] Checks { get; init; } = [];
+    public IReadOnlyList<CheckResult> Checks { get; init => field = ItemList.Of(value); } =
+        ItemList.Of<CheckResult>([]);
     /// <summary>The name of the session of the hypervisor that it ran on.</summary>
     public required string TestBench { get; init; }
     /// <summary>The kind of that hypervisor.</summary>

@@ -1,9 +1,9 @@
 using System.Globalization;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Operations.Connections;
-using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Operations.Retention;
 

@@ -11,7 +11,6 @@ using Natalia.Backup.Engine.Restore;
 using Natalia.Backup.Operations.Exports;
 using Natalia.Backup.Operations.Mounts;
 using Natalia.Backup.Operations.Points;
-using Natalia.Backup.Operations.Text;
 using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Commands;

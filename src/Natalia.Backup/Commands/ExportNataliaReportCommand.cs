@@ -6,6 +6,7 @@ using Natalia.Backup.Operations.Recovery;
 using Natalia.Backup.Operations.Reports;
 using Natalia.Backup.Operations.Reports.Content;
 using Natalia.Backup.Operations.RestoreTests;
+using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Commands;
 
@@ -144,8 +145,9 @@ public sealed class ExportNataliaReportCommand : EvidenceCommand
         List<string> troubles = [.. wishes.Away];
         List<ApplianceEvidence> appliances = [];
         Dictionary<string, EvidenceFigures> figures = new(StringComparer.Ordinal);
+        using ProgressReporter progress = StartProgress("Collecting the evidence for a report");
         await foreach (ApplianceEvidence evidence in new EvidenceCollector(Registry, TimeProvider.System, Fail,
-            EmitWarning).CollectAsync(wishes, cancellationToken).ConfigureAwait(false))
+            EmitWarning, progress).CollectAsync(wishes, cancellationToken).ConfigureAwait(false))
         {
             figures[evidence.ApplianceId] = EvidenceFigures.Of(evidence);
             appliances.Add(EvidenceFigures.Reduce(evidence));

@@ -172,10 +172,15 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
     private async Task<int> RemoveAsync(RetentionSubject subject, IReadOnlyList<PointRemoval> removals,
         Dictionary<string, RetentionPlanRow> wanted, CancellationToken cancellationToken)
     {
-        int gone = 0;
+        int gone = 0, seen = 0;
+        using ProgressReporter progress =
+            StartProgress($"Removing points of {subject.Name} in {subject.Repository.Name}");
+        Tell();
         await Evidence.Over(subject.Repository)
             .RemoveRestorePointsAsync(subject.ApplianceId, removals, (point, refusal) =>
         {
+            seen++;
+            Tell();
             // What somebody did to one point since it was listed does not concern the others.
             if (refusal is not null)
             {
@@ -187,6 +192,11 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
             Emit(wanted[point.RestorePointId]);
         }, cancellationToken).ConfigureAwait(false);
         return gone;
+
+        void Tell() => progress.Report(new OperationProgress("Removing what the policy lets go", seen, removals.Count)
+        {
+            Unit = "points",
+        });
     }
 
     /// <summary>Where locks follow the policy: what it still keeps stays locked.</summary>

@@ -97,11 +97,14 @@ public sealed class MeasureNataliaRecoveryCommand : EvidenceCommand
             : TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-PeriodDays));
         List<RecoveryMeasurement> rows = [];
         bool isWhole = true;
-        await foreach (ApplianceEvidence evidence in new EvidenceCollector(Registry, TimeProvider.System, DeferError,
-            EmitWarning).CollectAsync(wishes, cancellationToken).ConfigureAwait(false))
+        using (ProgressReporter progress = StartProgress("Measuring recovery"))
         {
-            isWhole &= evidence.Troubles.Count == 0;
-            rows.AddRange(evidence.Measurements.Where(m => Objective is null || Objective.Contains(m.Objective)));
+            await foreach (ApplianceEvidence evidence in new EvidenceCollector(Registry, TimeProvider.System,
+                DeferError, EmitWarning, progress).CollectAsync(wishes, cancellationToken).ConfigureAwait(false))
+            {
+                isWhole &= evidence.Troubles.Count == 0;
+                rows.AddRange(evidence.Measurements.Where(m => Objective is null || Objective.Contains(m.Objective)));
+            }
         }
         if (!Quiet)
         {

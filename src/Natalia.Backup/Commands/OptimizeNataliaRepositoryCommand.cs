@@ -7,6 +7,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Backup;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Commands;
 
@@ -121,14 +122,16 @@ public sealed class OptimizeNataliaRepositoryCommand : NataliaCommand
         // Asked and answered with no is no: only -WhatIf wants to see what would be done.
         if (!changes && !await OnPipelineAsync(IsWhatIf).ConfigureAwait(false)) return;
         TimeSpan grace = TimeSpan.FromHours(GraceHours);
+        using ProgressReporter progress = StartProgress($"Optimizing {target}");
         ReclaimResult result = changes
-            ? await connection.Repository.ReclaimAsync(appliance.ApplianceId, grace,
-            cancellationToken).ConfigureAwait(false)
-            : await connection.Repository.PlanReclaimAsync(appliance.ApplianceId, grace,
+            ? await connection.Repository.ReclaimAsync(appliance.ApplianceId, grace, progress,
+                cancellationToken).ConfigureAwait(false)
+            : await connection.Repository.PlanReclaimAsync(appliance.ApplianceId, grace, progress,
                 cancellationToken).ConfigureAwait(false);
         Emit(result with { ApplianceName = appliance.Name, Repository = connection.Name });
         if (result.Reason is not null) EmitWarning($"{appliance.Name ?? appliance.ApplianceId}: {result.Reason}");
         if (!changes) return;
+        progress.Report(new OperationProgress("Extending locks", 0, null));
         if (await connection.Repository.RenewLocksAsync(appliance.ApplianceId, look: true,
             cancellationToken).ConfigureAwait(false) is not LockRenewal renewal)
             return;

@@ -5,7 +5,6 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Points;
-using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Commands;
 

@@ -92,8 +92,11 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
         {
             string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
             using FolderStore store = FolderStore.Open(path, create: false);
-            Report(await AuditVerification.ExecuteAsync(store, expectations, cancellationToken).ConfigureAwait(false),
-                path, path, []);
+            IReadOnlyList<CheckResult> results;
+            using (ProgressReporter progress = StartProgress($"Verifying the audit logs of {path}"))
+                results = await AuditVerification.ExecuteAsync(store, expectations, progress,
+                    cancellationToken).ConfigureAwait(false);
+            Report(results, path, path, []);
             return;
         }
         IReadOnlyList<string>? named = References.Clean(Repository);
@@ -110,8 +113,11 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
             {
                 RepositoryConnection connection = EvidenceBook.LogOf(Registry, repository);
                 if (!done.Add(connection)) continue;
-                Report(await connection.Repository.VerifyAuditAsync(expectations,
-                    cancellationToken).ConfigureAwait(false),
+                IReadOnlyList<CheckResult> results;
+                using (ProgressReporter progress = StartProgress($"Verifying the audit logs of {connection.Name}"))
+                    results = await connection.Repository.VerifyAuditAsync(expectations, progress,
+                        cancellationToken).ConfigureAwait(false);
+                Report(results,
                     connection.Name, connection.Session,
                     await connection.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false));
             }

@@ -157,6 +157,8 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
         foreach ((BackupSchedule schedule, ScheduleDefinition? definition) in all
             .Where(s => ScheduleId is null || ScheduleId.Contains(s.Schedule.ScheduleId)))
         {
+            using ProgressReporter progress = StartProgress($"Trying the schedule {schedule.ScheduleId}");
+            progress.Report(new OperationProgress("Waiting for its account's answer", 0, null));
             try
             {
                 Tell(definition is null
@@ -195,6 +197,9 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
             ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
                 $"The repository '{r}' is not a hypervisor's own storage.", r))
             .ToList();
+        using ProgressReporter progress =
+            StartProgress($"Checking {appliance?.Name ?? "everything"} on {hypervisor.Name}");
+        progress.Report(new OperationProgress("Looking for what a backup needs", 0, null));
         IReadOnlyList<(HypervisorConnection Bench, string Network)> networks = await FindNetworksAsync(hypervisor,
             appliance, cancellationToken).ConfigureAwait(false);
         var request = new PrerequisiteRequest
@@ -210,7 +215,10 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
         List<CheckResult> elsewhere = [];
         foreach ((HypervisorConnection bench, string network) in networks
             .Where(n => n.Bench != hypervisor || n.Network != request.IsolatedNetwork))
+        {
+            progress.Report(new OperationProgress($"Looking at the network {network} of {bench.Name}", 0, null));
             elsewhere.AddRange(await TestNetworkAsync(bench, network, cancellationToken).ConfigureAwait(false));
+        }
         if (appliance is not null)
             checks.Add(await FirmwareStateCheck.ExecuteAsync(hypervisor.Hypervisor, appliance,
                 cancellationToken).ConfigureAwait(false));

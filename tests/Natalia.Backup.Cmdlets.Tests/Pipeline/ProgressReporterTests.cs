@@ -7,6 +7,8 @@ namespace Natalia.Backup.Cmdlets.Tests.Pipeline;
 
 public sealed class ProgressReporterTests
 {
+    private const long MiB = 1 << 20;
+
     private readonly FakeTimeProvider _clock = new();
     private readonly List<ProgressRecord> _sent = [];
 
@@ -14,14 +16,28 @@ public sealed class ProgressReporterTests
     public void It_sends_twice_a_second_however_often_it_is_told()
     {
         using ProgressReporter reporter = Create();
-        for (int i = 0; i < 100; i++)
+        for (int i = 0; i < 150; i++)
         {
-            reporter.Report(new OperationProgress("Reading", i, 100));
+            reporter.Report(new OperationProgress("Reading", i, 150));
             _clock.Advance(TimeSpan.FromMilliseconds(20));
         }
 
-        Assert.Equal(4, _sent.Count);
-        Assert.Equal([0, 25, 50, 75], _sent.Select(r => r.PercentComplete));
+        // From the first second to the third, with both ends.
+        Assert.Equal(5, _sent.Count);
+        Assert.Equal([32, 50, 66, 83, 99], _sent.Select(r => r.PercentComplete));
+    }
+
+    [Fact]
+    public void What_is_over_within_a_second_shows_nothing()
+    {
+        ProgressReporter reporter = Create();
+        reporter.Report(new OperationProgress("Reading", 1, 2));
+        _clock.Advance(TimeSpan.FromMilliseconds(999));
+        reporter.Report(new OperationProgress("Reading", 2, 2));
+        reporter.Dispose();
+        _clock.Advance(TimeSpan.FromSeconds(5));
+
+        Assert.Empty(_sent);
     }
 
     [Fact]
@@ -29,6 +45,7 @@ public sealed class ProgressReporterTests
     {
         ProgressReporter reporter = Create();
         reporter.Report(new OperationProgress("Reading", 1, 2));
+        _clock.Advance(TimeSpan.FromSeconds(1));
         reporter.Dispose();
         reporter.Dispose();
         _clock.Advance(TimeSpan.FromSeconds(5));
@@ -47,14 +64,89 @@ public sealed class ProgressReporterTests
     }
 
     [Fact]
-    public void The_remaining_time_follows_the_rate()
+    public void Bytes_the_rate_and_the_time_left_are_told()
     {
         using ProgressReporter reporter = Create();
-        reporter.Report(new OperationProgress("Reading", 0, 1000));
-        _clock.Advance(TimeSpan.FromSeconds(10));
-        reporter.Report(new OperationProgress("Reading", 250, 1000));
+        for (int second = 0; second <= 4; second++)
+        {
+            reporter.Report(new OperationProgress("Reading scsi1", second * 100 * MiB, 1000 * MiB));
+            _clock.Advance(TimeSpan.FromSeconds(1));
+        }
 
-        Assert.Equal(30, _sent[^1].SecondsRemaining);
+        Assert.Equal("400 MiB of 1000 MiB, 100 MiB/s", _sent[^2].StatusDescription);
+        Assert.Equal(("Reading scsi1", 6), (_sent[^2].CurrentOperation, _sent[^2].SecondsRemaining));
+        Assert.Equal("Backing up", _sent[^2].Activity);
+        // Too early to say.
+        Assert.Equal(("100 MiB of 1000 MiB", -1), (_sent[0].StatusDescription, _sent[0].SecondsRemaining));
+    }
+
+    [Fact]
+    public void The_rate_is_that_of_the_last_seconds()
+    {
+        using ProgressReporter reporter = Create();
+        // What was skipped first went a hundred times as fast.
+        reporter.Report(new OperationProgress("Reading", 0, 100_000 * MiB));
+        for (int second = 0; second < 40; second++)
+        {
+            _clock.Advance(TimeSpan.FromSeconds(1));
+            reporter.Report(new OperationProgress("Reading", (50_000 + 10 * second) * MiB, 100_000 * MiB));
+        }
+
+        Assert.EndsWith(", 10.0 MiB/s", _sent[^1].StatusDescription, StringComparison.Ordinal);
+        Assert.InRange(_sent[^1].SecondsRemaining, 4900, 5000);
+    }
+
+    [Fact]
+    public void What_stands_still_shows_it()
+    {
+        using ProgressReporter reporter = Create();
+        reporter.Report(new OperationProgress("Reading", 0, 1000 * MiB));
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        reporter.Report(new OperationProgress("Reading", 500 * MiB, 1000 * MiB));
+        for (int second = 0; second < 12; second++) _clock.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal("500 MiB of 1000 MiB, 0 B/s", _sent[^1].StatusDescription);
+        Assert.Equal(-1, _sent[^1].SecondsRemaining);
+    }
+
+    [Fact]
+    public void A_step_that_counts_nothing_is_told_also_when_another_was_told_just_before()
+    {
+        using ProgressReporter reporter = Create();
+        reporter.Report(new OperationProgress("Waiting for the guest", 0, null));
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        reporter.Report(new OperationProgress("Checking", 0, null));
+        _clock.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal(["Waiting for the guest", "Checking"], _sent.Select(r => r.StatusDescription));
+        Assert.All(_sent, r => Assert.Equal(-1, r.PercentComplete));
+    }
+
+    [Fact]
+    public void The_next_disk_begins_anew()
+    {
+        using ProgressReporter reporter = Create();
+        foreach (long done in (long[])[0, 500, 1000, 0, 10, 20])
+        {
+            reporter.Report(new OperationProgress("Reading", done * MiB, 1000 * MiB));
+            _clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.EndsWith(", 10.0 MiB/s", _sent[^2].StatusDescription, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_no_bytes_is_counted_by_its_name()
+    {
+        using ProgressReporter reporter = Create();
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        reporter.Report(new OperationProgress("Deleting packs", 3, 12) { Unit = "packs" });
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        reporter.Report(new OperationProgress("Consolidating", 40, 100) { Unit = "%" });
+
+        Assert.Equal(["3 of 12 packs", "40 %"],
+            _sent.Where((_, i) => i is 0 or 2 || i == _sent.Count - 1).Select(r => r.StatusDescription).Distinct());
+        Assert.Equal([25, 40], _sent.Select(r => r.PercentComplete).Distinct());
     }
 
     [Theory]
@@ -64,6 +156,7 @@ public sealed class ProgressReporterTests
     public void A_total_that_is_unknown_or_wrong_does_no_harm(long done, long? total, int percent)
     {
         using ProgressReporter reporter = Create();
+        _clock.Advance(TimeSpan.FromSeconds(1));
         reporter.Report(new OperationProgress("Reading", done, total));
 
         Assert.Equal(percent, Assert.Single(_sent).PercentComplete);

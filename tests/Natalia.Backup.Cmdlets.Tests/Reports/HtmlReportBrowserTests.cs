@@ -55,9 +55,9 @@ public sealed class HtmlReportBrowserTests(Browser browser) : IClassFixture<Brow
 
         // On the screen only the newest test of each appliance is open; on paper all of them are.
         RestoreTest[][] tests = [.. report.Appliances.Select(a => a.RestoreTests.ToArray()).Where(t => t.Length > 0)];
-        Assert.Equal(tests.Sum(t => t[0].Checks.Length), await CountChecksAsync());
+        Assert.Equal(tests.Sum(t => t[0].Checks.Count), await CountChecksAsync());
         await browser.OpenAsync(file, 1280, 900, isDark: false, isPrinted: true);
-        Assert.Equal(tests.Sum(t => t.Sum(r => r.Checks.Length)), await CountChecksAsync());
+        Assert.Equal(tests.Sum(t => t.Sum(r => r.Checks.Count)), await CountChecksAsync());
 
         async Task<int?> CountChecksAsync() => (int?)await browser.RunAsync("""
             [...document.querySelectorAll('details.test tbody tr')]

@@ -101,7 +101,7 @@ public sealed class RestoreTestRunnerTests : IDisposable
 
         Assert.Equal(RestoreTestResult.Failed, test.Result);
         Assert.Contains("lan instead of nowhere", test.Reason, StringComparison.Ordinal);
-        Assert.All(test.Checks[2..6], c => Assert.Equal(CheckOutcome.Skipped, c.Result));
+        Assert.All(test.Checks.Take(2..6), c => Assert.Equal(CheckOutcome.Skipped, c.Result));
         Assert.Equal(CheckOutcome.Passed, test.Checks[^1].Result);
         Assert.Empty(_room.TestVMs);
     }
@@ -128,7 +128,7 @@ public sealed class RestoreTestRunnerTests : IDisposable
         RestoreTest test = await _room.TestAsync(await _room.PlanAsync());
 
         Assert.Equal((CheckOutcome.Failed, ErrorIds.DestinationFull), (test.Checks[0].Result, test.Checks[0].ErrorId));
-        Assert.All(test.Checks[1..6], c => Assert.Equal(CheckOutcome.Skipped, c.Result));
+        Assert.All(test.Checks.Take(1..6), c => Assert.Equal(CheckOutcome.Skipped, c.Result));
         Assert.Equal(CheckOutcome.Passed, test.Checks[^1].Result);
         Assert.Empty(_room.Notes);
     }
@@ -343,7 +343,7 @@ public sealed class RestoreTestRunnerTests : IDisposable
                 {
                     Name = "",
                     Result = subject.Run("/usr/bin/natalia-cli audit verify").Output == "812 records"
-                        && subject.Test.Checks.Length == 6 ? CheckOutcome.Passed : CheckOutcome.Failed,
+                        && subject.Test.Checks.Count == 6 ? CheckOutcome.Passed : CheckOutcome.Failed,
                 })),
                 new OwnCheck("Silent", (_, _) => Task.FromResult(new CheckResult
                 {

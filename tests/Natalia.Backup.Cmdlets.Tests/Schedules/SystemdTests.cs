@@ -86,7 +86,7 @@ public sealed class SystemdTests : IDisposable
         BackupSchedule daily = await systemd.RegisterAsync(
             Sample.Schedule with { QuarterlyRestoreTest = false, Kind = ScheduleKind.Daily, IsEnabled = false }, null,
             default);
-        Assert.Equal((true, false, 0), (daily.WasChanged, daily.IsEnabled, daily.NextRunsUtc.Length));
+        Assert.Equal((true, false, 0), (daily.WasChanged, daily.IsEnabled, daily.NextRunsUtc.Count));
         Assert.Equal([.. files.Skip(2), "timers.target.wants"], _folder.Files);
         Assert.Empty(_manager.Enabled);
 

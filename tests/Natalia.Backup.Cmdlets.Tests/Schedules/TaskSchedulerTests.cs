@@ -173,7 +173,7 @@ public sealed class TaskSchedulerTests : IDisposable
 
         (BackupSchedule listed, _) = Assert.Single(await Scheduler().ListAsync(default));
         Assert.Contains(told, listed.Warnings[0], StringComparison.Ordinal);
-        Assert.Equal(2, listed.Warnings.Length);
+        Assert.Equal(2, listed.Warnings.Count);
 
         BackupSchedule again = await Scheduler().RegisterAsync(schedule, null, default);
         Assert.True(again.WasChanged);

@@ -1,5 +1,5 @@
 using System.Management.Automation;
-using Natalia.Backup.Operations.Text;
+using Natalia.Backup.Engine;
 
 namespace Natalia.Backup.Cmdlets.Tests.Text;
 

@@ -14,6 +14,8 @@ public sealed class WordWrapTests
     [InlineData("12345678901234", "1234567890|1234")]
     [InlineData("in /srv/store/x.raw", "in|/srv/|store/|x.raw")]
     [InlineData("123456789\U0001F4BE", "123456789|\U0001F4BE")]
+    [InlineData("日本語日本語日本語", "日本語日本|語日本語")]
+    [InlineData("backup 日本語日本語", "backup 日|本語日本語")]
     public void Lines_end_between_words(string text, string lines) =>
         Assert.Equal(lines.Split('|'), WordWrap.Break(text, 10).Split(Environment.NewLine));
 

@@ -34,7 +34,7 @@ public sealed class AuditTests : IDisposable
         Assert.Empty(Events("Get-NataliaAuditRecord natalia-metz*"));
 
         string text = Regex.Replace(_fixture.Session.Render("Get-NataliaAuditRecord"), "\x1b\\[[0-9;]*m", "");
-        Assert.Matches(@"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d point-removed +natalia-paris +local +[0-9a-f]{8} .* ticket 4711",
+        Assert.Matches(@"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d point-removed +local: +ticket 4711 \(point [0-9a-f]{8}, by ",
             text);
         Assert.All(text.Split('\n'), line => Assert.InRange(line.TrimEnd('\r').Length, 0, 120));
     }

@@ -230,7 +230,7 @@ public sealed class CopyTests : IDisposable
                 _fixture.Session.Render("Get-NataliaRestorePoint -Repository nas | Copy-NataliaRestorePoint offsite"),
             "\x1b\\[[0-9;]*m", "");
         Assert.True(Regex.IsMatch(text,
-            @"natalia-paris +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +offsite +Copied +29\d KiB +\d"),
+            @"\d{4}-\d\d-\d\d \d\d:\d\d Copied +29\d KiB offsite: +from nas in \d"),
             text);
         Assert.All(text.Split('\n'), line => Assert.InRange(line.TrimEnd('\r').Length, 0, 80));
     }

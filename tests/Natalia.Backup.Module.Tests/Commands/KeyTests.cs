@@ -24,7 +24,7 @@ public sealed class KeyTests : IDisposable
             """, FolderFixture.Password("second one")).ThrowIfFailed();
         Assert.Equal(["in the safe", "in the safe"], result.Text);
         string text = Regex.Replace(_fixture.Session.Render("Get-NataliaRepositoryKey"), "\x1b\\[[0-9;]*m", "");
-        Assert.Matches(@"[0-9a-f]{8} in the safe +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d yes +yes +safe", text);
+        Assert.Matches(@"[0-9a-f]{8} \d{4}-\d\d-\d\d \d\d:\d\d safe +in the safe +whole, opened by this session", text);
         Assert.All(text.Split('\n'), line => Assert.InRange(line.TrimEnd('\r').Length, 0, 120));
         Assert.Equal(["LastKeySlot"], Errors("Remove-NataliaRepositoryKey -Name 'IN THE SAFE' -Confirm:$false"));
 

@@ -34,8 +34,8 @@ public sealed class NarrowConsoleTests : IDisposable
         _fixture.WithRepository("offsite")
             .Run("$null = Get-NataliaRestorePoint -Repository nas | Copy-NataliaRestorePoint offsite").ThrowIfFailed();
         string points = Render("Get-NataliaRestorePoint");
-        Assert.Matches(@"natalia-paris .* Full +nas ", points);
-        Assert.Matches(@"natalia-paris .* Full +offsite ", points);
+        Assert.Matches(@"Full .* nas: natalia-paris", points);
+        Assert.Matches(@"Full .* offsite: natalia-", points);
         Assert.Equal(["False", "False"],
             _fixture.Run("Get-NataliaRestorePoint | ForEach-Object IsEncrypted | ForEach-Object ToString").Text);
 

@@ -92,7 +92,7 @@ public sealed class OptimizeTests : IDisposable
         string text = Regex.Replace(_fixture.Session.Render("Optimize-NataliaRepository -GraceHours 0 -Force"),
             "\x1b\\[[0-9;]*m", "");
 
-        Assert.True(Regex.IsMatch(text, @"natalia-paris +local +2\d\d KiB +0 B +\d+ B +1 +0 +1 +0"), text);
+        Assert.True(Regex.IsMatch(text, @"local: +2\d\d KiB +0 B +\d+ B 1 point gone, 1 pack deleted"), text);
         Assert.All(text.Split('\n'), line => Assert.InRange(line.TrimEnd('\r').Length, 0, 120));
     }
 

@@ -95,7 +95,7 @@ public sealed class RepairTests : IDisposable
             "\x1b\\[[0-9;]*m", "");
         Assert.Matches(@"Outcome +: PointsLost", text);
         Assert.Matches(@"Points +: 0 whole, 1 lost", text);
-        Assert.Matches(@"Findings +: PointLost \(Recorded\): 65536 bytes", text);
+        Assert.Matches(@"Findings +: PointLost \(Recorded\): 64\.0 KiB of disk", text);
     }
 
     [Fact]

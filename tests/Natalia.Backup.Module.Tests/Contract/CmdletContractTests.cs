@@ -154,6 +154,8 @@ public sealed class CmdletContractTests(ModuleFixture module) : IClassFixture<Mo
         type = Nullable.GetUnderlyingType(type) ?? type;
         if (type.IsArray)
             type = type.GetElementType()!;
+        if (type.IsGenericType && typeof(System.Collections.IEnumerable).IsAssignableFrom(type))
+            type = type.GetGenericArguments()[0];
         if (type == typeof(DateTimeOffset) || type == typeof(object) || typeof(Delegate).IsAssignableFrom(type)
             || typeof(Stream).IsAssignableFrom(type) || typeof(Task).IsAssignableFrom(type))
         {

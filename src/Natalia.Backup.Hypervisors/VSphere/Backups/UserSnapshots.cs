@@ -118,6 +118,9 @@ internal sealed class UserSnapshots(MachineFinder machines, SnapshotService snap
 
     private sealed class Percent(IProgress<OperationProgress>? told, string what) : IProgress<int>
     {
-        public void Report(int value) => told?.Report(new OperationProgress(what, value, 100));
+        public void Report(int value) => told?.Report(new OperationProgress(what, value, 100)
+        {
+            Unit = "%",
+        });
     }
 }

@@ -34,9 +34,9 @@ internal static class ObjectivesTable
 
     private static void WriteRecords(HtmlWriter page, RecoveryMeasurement m, ApplianceAnchors anchors)
     {
-        if (m.Records.Length == 0) return;
+        if (m.Records.Count == 0) return;
         page.Write($"<p class=\"rec\">Rests on ");
-        for (int i = 0; i < Math.Min(m.Records.Length, MostRecords); i++)
+        for (int i = 0; i < Math.Min(m.Records.Count, MostRecords); i++)
         {
             EvidenceRecord record = m.Records[i];
             if (i > 0) page.Write($", ");
@@ -44,9 +44,9 @@ internal static class ObjectivesTable
             if (anchors.Of(record.Kind, record.Id) is string anchor) page.Write($"{HtmlParts.Link(anchor, text)}");
             else page.Write($"{text}");
         }
-        if (m.Records.Length > MostRecords)
+        if (m.Records.Count > MostRecords)
             page.Write($"""
-                 and {m.Records.Length - MostRecords} more, which the JSON lists
+                 and {m.Records.Count - MostRecords} more, which the JSON lists
                 """);
         page.Write($"</p>");
     }

@@ -54,7 +54,7 @@ internal static class RestoreTestSection
         if (test.IsKept) Fact("Test VM", $"{test.TestVM}, kept");
         page.Write($"""
             <div><dt>Test id</dt><dd>{HtmlParts.Code(test.RestoreTestId)}</dd></div><div><dt>Point id</dt><dd>{HtmlParts.Code(test.RestorePointId)}</dd></div></dl>
-            <table class="rows"><caption>{Plural.Count(test.Checks.Length, "check")} of the test of {HtmlParts.Time(test.StartedUtc)}</caption>
+            <table class="rows"><caption>{Plural.Count(test.Checks.Count, "check")} of the test of {HtmlParts.Time(test.StartedUtc)}</caption>
             <thead><tr><th scope="col">Check</th><th scope="col">Result</th><th scope="col">Expected</th><th scope="col">Actual</th><th scope="col">Tolerance</th><th scope="col">Took</th></tr></thead>
             <tbody>
 

@@ -1,6 +1,6 @@
+using Natalia.Backup.Engine;
 using Natalia.Backup.Operations.Recovery;
 using Natalia.Backup.Operations.Reports.Content;
-using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Operations.Reports.Html;
 

@@ -1,3 +1,4 @@
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Operations.Schedules.Model;
@@ -17,18 +18,18 @@ public sealed record BackupSchedule
     /// <summary>The profile that its runs connect with, a full path; null for a hypervisor's own schedule.</summary>
     public string? ProfilePath { get; init; }
     /// <summary>The VMs that it takes, as the hypervisor numbers them; empty when it takes all or a pool.</summary>
-    public string[] NativeIds { get; init; } = [];
+    public IReadOnlyList<string> NativeIds { get; init => field = ItemList.Of(value); } = ItemList.Of<string>([]);
     /// <summary>
     /// What the VMs that it takes are called, as far as it is known; names and wildcards of a schedule with a profile,
     /// where none stands for every enrolled appliance.
     /// </summary>
-    public string[] ApplianceNames { get; init; } = [];
+    public IReadOnlyList<string> ApplianceNames { get; init => field = ItemList.Of(value); } = ItemList.Of<string>([]);
     /// <summary>The name of the hypervisor session that it was read through, or null.</summary>
     public string? Hypervisor { get; init; }
     /// <summary>The hypervisor's storage that it writes to, or null.</summary>
     public string? Storage { get; init; }
     /// <summary>The repositories that its runs copy new points to; empty without.</summary>
-    public string[] CopyTo { get; init; } = [];
+    public IReadOnlyList<string> CopyTo { get; init => field = ItemList.Of(value); } = ItemList.Of<string>([]);
     /// <summary>Whether it tests a restore every quarter.</summary>
     public bool QuarterlyRestoreTest { get; init; }
     /// <summary>The account that its runs have; null for a hypervisor's own schedule.</summary>
@@ -38,7 +39,7 @@ public sealed record BackupSchedule
     /// <summary>When, in the words of what starts the runs.</summary>
     public string? Expression { get; init; }
     /// <summary>The next runs that are foreseen, UTC; empty when none is, or nobody can tell.</summary>
-    public DateTime[] NextRunsUtc { get; init; } = [];
+    public IReadOnlyList<DateTime> NextRunsUtc { get; init => field = ItemList.Of(value); } = ItemList.Of<DateTime>([]);
     /// <summary>When the last run began, UTC; null when there was none, or nobody can tell.</summary>
     public DateTime? LastRunUtc { get; init; }
     /// <summary>How the last run ended.</summary>
@@ -66,11 +67,11 @@ public sealed record BackupSchedule
     /// <summary>False when it is switched off.</summary>
     public bool IsEnabled { get; init; }
     /// <summary>The disks that it takes, as <c>VM:disk</c>; null when that was not asked.</summary>
-    public string[]? IncludedDisks { get; init; }
+    public IReadOnlyList<string>? IncludedDisks { get; init => field = ItemList.OfAny(value); }
     /// <summary>
     /// The disks that it leaves out with the reason, as <c>VM:disk (reason)</c>; null when that was not asked.
     /// </summary>
-    public string[]? OmittedDisks { get; init; }
+    public IReadOnlyList<string>? OmittedDisks { get; init => field = ItemList.OfAny(value); }
     /// <summary>False when the last registration found everything as wanted.</summary>
     public bool WasChanged { get; init; }
     /// <summary>The program that its runs start; null for a hypervisor's own schedule.</summary>
@@ -80,7 +81,7 @@ public sealed record BackupSchedule
     /// <summary>The folder of its unit files; null but for a timer of systemd.</summary>
     public string? UnitFolder { get; init; }
     /// <summary>What should be known besides, each a full sentence.</summary>
-    public string[] Warnings { get; init; } = [];
+    public IReadOnlyList<string> Warnings { get; init => field = ItemList.Of(value); } = ItemList.Of<string>([]);
 
     /// <summary>A schedule of this machine, as far as its definition tells.</summary>
     internal static BackupSchedule Of(ScheduleDefinition schedule, string scheduler) => new()

@@ -1,16 +1,17 @@
 using System.Globalization;
 
-namespace Natalia.Backup.Operations.Text;
+namespace Natalia.Backup.Engine;
 
 /// <summary>Sizes for the eye. Data keeps bytes.</summary>
-internal static class ByteSize
+public static class ByteSize
 {
     private static readonly string[] s_units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
     /// <summary>
     /// Three digits and a binary unit: <c>0 B</c>, <c>512 B</c>, <c>1.50 KiB</c>, <c>64.0 MiB</c>, <c>120 GiB</c>.
     /// </summary>
-    internal static string Format(long bytes)
+    /// <param name="bytes">How many bytes; below 0 with a sign.</param>
+    public static string Format(long bytes)
     {
         double value = Math.Abs((double)bytes);
         int unit = 0;
