@@ -193,7 +193,9 @@ public static class _View
     {
         string restored = _Format.YesNo(Value(one, "IsFromRepository")) == "yes"
             ? "from the repository"
-            : _Format.Duration(Value(one, "RestoreDuration")) is { Length: > 0 } restore ? $"restored in {restore}" : "";
+            : _Format.Duration(Value(one, "RestoreDuration")) is { Length: > 0 } restore
+                ? $"restored in {restore}"
+                : "";
         string run = $"on {_Format.Line(Value(one, "TestBench"))}: " + string.Join(", ", new[]
         {
             restored, $"booted in {_Format.Duration(Value(one, "BootDuration"))}",

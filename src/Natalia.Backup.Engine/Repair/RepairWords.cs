@@ -178,8 +178,8 @@ internal readonly record struct RepairWords(string Planned, string Done)
             + "are back, or given up.";
 
     internal static RepairWords SpaceKept(int packs, string run, long bytes) =>
-        $"{Packs(packs)} of the run {run} ({ByteSize.Format(bytes)}), needed by no point that can be read. Kept, because a point "
-            + $"that is lost may need them; -RemoveLost gives it up.";
+        $"{Packs(packs)} of the run {run} ({ByteSize.Format(bytes)}), needed by no point that can be read. "
+            + $"Kept, because a point that is lost may need them; -RemoveLost gives it up.";
 
     internal static RepairWords SpaceUnneeded(int packs, string run, long bytes, bool isOrphan) =>
         $"{Packs(packs)} of the run {run} ({ByteSize.Format(bytes)}), needed by no point"

@@ -100,8 +100,9 @@ public sealed partial class Repository
     }
 
     /// <summary>
-    /// Tells what <see cref="ReclaimAsync(string, TimeSpan, CancellationToken)"/> would do, by doing it on a store that only takes notes. Packs that would
-    /// be rewritten are not read: that one of them is damaged, and stays, shows only when it is done.
+    /// Tells what <see cref="ReclaimAsync(string, TimeSpan, CancellationToken)"/> would do, by doing it on a store that
+    /// only takes notes. Packs that would be rewritten are not read: that one of them is damaged, and stays, shows
+    /// only when it is done.
     /// </summary>
     /// <param name="applianceId">The appliance.</param>
     /// <param name="grace">As for <see cref="ReclaimAsync(string, TimeSpan, CancellationToken)"/>.</param>

@@ -12,7 +12,7 @@ internal static class WordWrap
     /// it where there is one, else where the line ends; wide letters, between which no blanks stand, anywhere.
     /// </summary>
     /// <param name="text">One line.</param>
-    /// <param name="width">How many columns a line has, 1 or more. A wide letter is never broken, and takes two.</param>
+    /// <param name="width">How many columns a line has, 1 or more. A wide letter takes two in any case.</param>
     internal static string Break(string text, int width)
     {
         // What has half as many characters as there are columns fits whatever they are.

@@ -26,7 +26,7 @@ internal sealed class ProgressReporter : IActivity
     private readonly ITimer _timer;
     private readonly long _started;
     private OperationProgress? _latest;
-    private long _lastSent;
+    private long _lastReport, _lastSent;
     private bool _anySent;
     private bool _ended;
 
@@ -58,7 +58,8 @@ internal sealed class ProgressReporter : IActivity
             if (_latest is null) _rate.Add(value.DoneBytes);
             // A step may be the last that is told for long: the timer shows it when this does not.
             _latest = value;
-            SendWhenDue();
+            _lastReport = _clock.GetTimestamp();
+            SendWhenDue(_lastReport);
         }
     }
 
@@ -84,13 +85,14 @@ internal sealed class ProgressReporter : IActivity
     {
         lock (_gate)
         {
-            if (!_ended && _latest is not null) SendWhenDue();
+            long now = _clock.GetTimestamp();
+            if (!_ended && _latest is not null && _clock.GetElapsedTime(_lastReport, now) >= s_interval)
+                SendWhenDue(now);
         }
     }
 
-    private void SendWhenDue()
+    private void SendWhenDue(long now)
     {
-        long now = _clock.GetTimestamp();
         if (_clock.GetElapsedTime(_started, now) < s_beforeBar
             || (_anySent && _clock.GetElapsedTime(_lastSent, now) < s_interval))
             return;

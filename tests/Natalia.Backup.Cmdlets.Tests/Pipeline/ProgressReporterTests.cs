@@ -22,9 +22,8 @@ public sealed class ProgressReporterTests
             _clock.Advance(TimeSpan.FromMilliseconds(20));
         }
 
-        // From the first second to the third, with both ends.
-        Assert.Equal(5, _sent.Count);
-        Assert.Equal([32, 50, 66, 83, 99], _sent.Select(r => r.PercentComplete));
+        // From the first second on.
+        Assert.Equal([33, 50, 66, 83], _sent.Select(r => r.PercentComplete));
     }
 
     [Fact]
@@ -67,15 +66,15 @@ public sealed class ProgressReporterTests
     public void Bytes_the_rate_and_the_time_left_are_told()
     {
         using ProgressReporter reporter = Create();
-        for (int second = 0; second <= 4; second++)
+        for (int i = 0; i <= 40; i++)
         {
-            reporter.Report(new OperationProgress("Reading scsi1", second * 100 * MiB, 1000 * MiB));
-            _clock.Advance(TimeSpan.FromSeconds(1));
+            reporter.Report(new OperationProgress("Reading scsi1", i * 10 * MiB, 1000 * MiB));
+            _clock.Advance(TimeSpan.FromMilliseconds(100));
         }
 
-        Assert.Equal("400 MiB of 1000 MiB, 100 MiB/s", _sent[^2].StatusDescription);
-        Assert.Equal(("Reading scsi1", 6), (_sent[^2].CurrentOperation, _sent[^2].SecondsRemaining));
-        Assert.Equal("Backing up", _sent[^2].Activity);
+        Assert.Equal("400 MiB of 1000 MiB, 100 MiB/s", _sent[^1].StatusDescription);
+        Assert.Equal(("Reading scsi1", 6), (_sent[^1].CurrentOperation, _sent[^1].SecondsRemaining));
+        Assert.Equal("Backing up", _sent[^1].Activity);
         // Too early to say.
         Assert.Equal(("100 MiB of 1000 MiB", -1), (_sent[0].StatusDescription, _sent[0].SecondsRemaining));
     }
@@ -86,10 +85,10 @@ public sealed class ProgressReporterTests
         using ProgressReporter reporter = Create();
         // What was skipped first went a hundred times as fast.
         reporter.Report(new OperationProgress("Reading", 0, 100_000 * MiB));
-        for (int second = 0; second < 40; second++)
+        for (int i = 1; i <= 400; i++)
         {
-            _clock.Advance(TimeSpan.FromSeconds(1));
-            reporter.Report(new OperationProgress("Reading", (50_000 + 10 * second) * MiB, 100_000 * MiB));
+            _clock.Advance(TimeSpan.FromMilliseconds(100));
+            reporter.Report(new OperationProgress("Reading", (50_000 + i) * MiB, 100_000 * MiB));
         }
 
         Assert.EndsWith(", 10.0 MiB/s", _sent[^1].StatusDescription, StringComparison.Ordinal);
@@ -126,13 +125,13 @@ public sealed class ProgressReporterTests
     public void The_next_disk_begins_anew()
     {
         using ProgressReporter reporter = Create();
-        foreach (long done in (long[])[0, 500, 1000, 0, 10, 20])
+        foreach (int done in Enumerable.Range(0, 21).Select(i => i * 50).Concat(Enumerable.Range(0, 30)))
         {
             reporter.Report(new OperationProgress("Reading", done * MiB, 1000 * MiB));
-            _clock.Advance(TimeSpan.FromSeconds(1));
+            _clock.Advance(TimeSpan.FromMilliseconds(100));
         }
 
-        Assert.EndsWith(", 10.0 MiB/s", _sent[^2].StatusDescription, StringComparison.Ordinal);
+        Assert.EndsWith(", 10.0 MiB/s", _sent[^1].StatusDescription, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -143,9 +142,9 @@ public sealed class ProgressReporterTests
         reporter.Report(new OperationProgress("Deleting packs", 3, 12) { Unit = "packs" });
         _clock.Advance(TimeSpan.FromSeconds(1));
         reporter.Report(new OperationProgress("Consolidating", 40, 100) { Unit = "%" });
+        _clock.Advance(TimeSpan.FromSeconds(1));
 
-        Assert.Equal(["3 of 12 packs", "40 %"],
-            _sent.Where((_, i) => i is 0 or 2 || i == _sent.Count - 1).Select(r => r.StatusDescription).Distinct());
+        Assert.Equal(["3 of 12 packs", "40 %"], _sent.Select(r => r.StatusDescription).Distinct());
         Assert.Equal([25, 40], _sent.Select(r => r.PercentComplete).Distinct());
     }
 

@@ -277,8 +277,9 @@ public sealed class EvidenceCollectorTests : IDisposable
             return Task.CompletedTask;
         };
         var all = new List<ApplianceEvidence>();
+        Told told = new();
         await foreach (ApplianceEvidence one in new EvidenceCollector(_registry, TimeProvider.System,
-            (e, _) => _troubles.Add(e), _warnings.Add).CollectAsync(new EvidenceWishes
+            (e, _) => _troubles.Add(e), _warnings.Add, told).CollectAsync(new EvidenceWishes
             {
                 Repositories = _registry.Repositories.All,
                 SinceUtc = DateTime.UtcNow.AddDays(-10),
@@ -287,6 +288,10 @@ public sealed class EvidenceCollectorTests : IDisposable
         Assert.Empty(_troubles);
         Assert.Empty(_warnings);
         Assert.Equal(Appliances, all.Count);
+        Assert.Equal(["Reading fleet", "Asking the hypervisors", "Reading points and logs"],
+            told.All.Select(p => p.Activity));
+        Assert.Equal((0L, (long?)Appliances, "appliances"),
+            (told.All[^1].DoneBytes, told.All[^1].TotalBytes, told.All[^1].Unit));
         Assert.Equal(2 * Appliances, lists);
         // 40 of the period; two batches of 64, the first record of all, and what a read in several parts counts.
         Assert.InRange(reads, 40 * Appliances, 3 * 130 * Appliances);
@@ -320,6 +325,13 @@ public sealed class EvidenceCollectorTests : IDisposable
         Assert.Equal(12, handed.Count);
         // The last group may still be on some stack.
         Assert.InRange(handed.Count(h => h.IsAlive), 0, 4);
+    }
+
+    private sealed class Told : IProgress<OperationProgress>
+    {
+        public List<OperationProgress> All { get; } = [];
+
+        public void Report(OperationProgress value) => All.Add(value);
     }
 
     private async Task<List<string>> NamesAsync(string folder)

@@ -101,6 +101,37 @@ public sealed class ReclaimTests
         repository.Dispose();
     });
 
+    [Fact]
+    public async Task What_is_looked_at_is_told_pack_by_pack()
+    {
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
+        await BackupAsync(repository, Disk(9 << 20, 1));
+        await BackupAsync(repository, Disk(9 << 20, 2));
+        await repository.RemoveRestorePointAsync((await PointsAsync(repository))[1], "a test", default);
+        Told told = new();
+        ReclaimResult result = await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, told, default);
+        Assert.Equal("Looking for what nobody needs", told.All[0].Activity);
+        Assert.All(told.All.Skip(1), p => Assert.Equal("packs", p.Unit));
+        Assert.Equal(result.DeletedPacks, told.All.Count(p => p.Activity == "Deleting packs"));
+        Assert.NotEqual(0, result.DeletedPacks);
+        told.All.Clear();
+        await repository.VerifyAuditAsync(new Natalia.Backup.Engine.Audit.AuditExpectations(), told, default);
+        Assert.All(told.All, p => Assert.Equal("objects", p.Unit));
+        Assert.All(told.All, p => Assert.True(p.DoneBytes < p.TotalBytes));
+        Assert.NotEmpty(told.All);
+    }
+
+    private sealed class Told : IProgress<OperationProgress>
+    {
+        public List<OperationProgress> All { get; } = [];
+
+        public void Report(OperationProgress value)
+        {
+            lock (All) All.Add(value);
+        }
+    }
+
     private static async Task AssertWholeAsync(Repository repository,
         Dictionary<string, (byte[] Data, byte[]? System)> states, string what)
     {

@@ -45,7 +45,8 @@ public sealed class HostileTextTests
             Assert.False(shown.Any(c => (char.IsControl(c) && c is not ('\n' or '\r')) || c == '\u202e'),
                 $"{script}: {string.Concat(shown.Select(c => char.IsControl(c) && c != '\n' ? $"<{(int)c:X2}>" : c.ToString()))}");
         }
-        Assert.Contains("natalia\\u001B[2J", fixture.Module.Session.Render("Get-NataliaAppliance -Name *"));
+        Assert.Contains("natalia\\u001B[2J",
+            fixture.Module.Session.Render("Get-NataliaAppliance -Name * | Format-List"));
     }
 
     [Fact]
