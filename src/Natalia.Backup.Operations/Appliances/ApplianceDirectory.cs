@@ -247,7 +247,9 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     internal static NataliaException NotFound(string text, string? name = null) =>
         new(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
         $"No connected hypervisor shows an appliance {(name is null ? $"'{text}'" : $"'{name}' ({text})")}.", text,
-        "Get-NataliaAppliance -Name * lists every VM; Get-NataliaHypervisor lists what is connected.");
+        "Get-NataliaAppliance -Name * lists every VM; Get-NataliaHypervisor lists what is connected."
+        + (name is null ? "" : " A VM that was restored takes the place of the lost one by Set-NataliaAppliance NAME "
+            + $"-ApplianceId {text}."));
 
     /// <summary>Asks all of them at once. The cache may be another call's at the same time.</summary>
     private async Task<IReadOnlyList<TItem>> CollectAsync<TConnection, TItem>(IReadOnlyList<TConnection> connections,

@@ -21,7 +21,8 @@ namespace Natalia.Backup.Commands;
 /// <para>A restore point of a repository of this product is restored on any connected hypervisor that builds VMs,
 /// whatever hypervisor it came from. On a Folder hypervisor that is a folder with raw images and a vm.json, which is
 /// there complete or not at all. A point in a storage of a Proxmox VE cluster is restored by that cluster. The new VM
-/// is an appliance of its own: it gets a new id and new network addresses.</para>
+/// is an appliance of its own: it gets a new id and new network addresses. Set-NataliaAppliance -ApplianceId lets it
+/// take the place of the lost one, with whose history, schedules and settings it goes on.</para>
 /// <para>A name that a VM there has already is refused (ApplianceNameInUse): give the copy one with -NewName. While the
 /// VM that the point was made of exists there, the copy must not join its networks by accident, for it has the same
 /// addresses inside: each network that both would use must be named in -Network (NetworkChoiceRequired). Where the VM
