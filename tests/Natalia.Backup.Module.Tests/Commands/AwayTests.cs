@@ -62,7 +62,7 @@ public sealed class AwayTests : IDisposable
     public void What_names_only_what_is_there_goes_well_and_what_names_the_other_says_why_it_is_away()
     {
         ScriptResult import = _night.Run("Import-NataliaProfile $args[0]", _profile).ThrowIfFailed();
-        Assert.Equal(["offsite"], (string[])import.Value("NotConnected")!);
+        Assert.Equal(["offsite"], (IReadOnlyList<string>)import.Value("NotConnected")!);
         string shown = string.Join("\n", _night.Run("Import-NataliaProfile $args[0] | Out-String", _profile).Text);
         Assert.Matches(@"NotConnected\s*: offsite", shown);
         _night.Run(

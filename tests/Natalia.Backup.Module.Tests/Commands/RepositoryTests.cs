@@ -236,7 +236,7 @@ public sealed class RepositoryTests : IDisposable
         ScriptResult kept = _fixture.Run("Export-NataliaProfile $args[0] -SecretName @{ SAFE = 'vault/safe' }",
             profile)
             .ThrowIfFailed();
-        Assert.Equal(["vault/safe"], (string[])kept.Value("SecretNames")!);
+        Assert.Equal(["vault/safe"], (IReadOnlyList<string>)kept.Value("SecretNames")!);
         Assert.DoesNotContain("correct horse", File.ReadAllText(profile), StringComparison.Ordinal);
         Assert.StartsWith("DestinationExists,", Fail("Export-NataliaProfile $args[0]", profile).FullyQualifiedErrorId,
             StringComparison.Ordinal);
@@ -246,7 +246,7 @@ public sealed class RepositoryTests : IDisposable
             + "($args[0] -eq 'vault/safe') { $password } }",
             profile, password)
             .ThrowIfFailed();
-        Assert.Equal(["safe", "open"], (string[])connected.Value("Repositories")!);
+        Assert.Equal(["safe", "open"], (IReadOnlyList<string>)connected.Value("Repositories")!);
         Assert.Equal(["safe", "open", "vms"], fresh.Run("Get-NataliaRepository; Get-NataliaHypervisor").Text);
         Assert.Equal(2, fresh.Run("Get-NataliaAppliance | Invoke-NataliaBackup").ThrowIfFailed().Output.Count);
 
