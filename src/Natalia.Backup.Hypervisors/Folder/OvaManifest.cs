@@ -20,15 +20,21 @@ internal static class OvaManifest
 
     private const int MaxLine = 4096;
 
-    private static readonly Regex s_line = new(@"^(?<algorithm>SHA-?\d+) *\((?<file>.+)\) *= *(?<digest>[0-9A-Fa-f]+)$",
+    /// <summary>Around a line; the first one may begin with a byte order mark.</summary>
+    private static readonly char[] s_padding = [' ', '\t', '\r', '\uFEFF'];
+
+    // OpenSSL 3 calls the digests SHA2-256 and so on.
+    private static readonly Regex s_line = new(
+        @"^SHA(?:2?-)?(?<bits>1|256|384|512) *\((?<file>.+)\) *= *(?<digest>[0-9A-Fa-f]+)$",
         RegexOptions.CultureInvariant);
 
     /// <summary>Holds members against what the manifest says of them. Without a manifest nothing is done.</summary>
     /// <param name="archive">The OVA.</param>
     /// <param name="members">Where each member lies.</param>
-    /// <param name="names">Which members. One that the manifest does not name is not compared.</param>
+    /// <param name="names">Which members. What the manifest says of others, and how, does not matter.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    /// <exception cref="NataliaException"><c>SystemImageDamaged</c>, <c>DiskReadFailed</c>.</exception>
+    /// <exception cref="NataliaException"><c>SystemImageDamaged</c>: also where a manifest has no digest of one, or
+    /// none that is known; <c>DiskReadFailed</c>.</exception>
     internal static async Task VerifyAsync(RawDiskSource archive, IReadOnlyDictionary<string, Extent> members,
         IEnumerable<string> names, CancellationToken cancellationToken)
     {
@@ -40,7 +46,9 @@ internal static class OvaManifest
             await ReadAsync(archive, manifests[0], cancellationToken).ConfigureAwait(false);
         foreach (string name in names)
         {
-            if (!stated.TryGetValue(name, out (HashAlgorithmName Algorithm, string Digest) of)) continue;
+            if (!stated.TryGetValue(name, out (HashAlgorithmName Algorithm, string Digest) of))
+                throw Damaged(archive, $"its manifest '{manifests[0].Key}' has no digest of the file '{name}' "
+                    + "(SHA-1, SHA-256, SHA-384 or SHA-512)");
             string found = await DigestAsync(archive, members[name], of.Algorithm, cancellationToken)
                 .ConfigureAwait(false);
             if (!string.Equals(found, of.Digest, StringComparison.OrdinalIgnoreCase))
@@ -58,24 +66,16 @@ internal static class OvaManifest
         var stated = new Dictionary<string, (HashAlgorithmName, string)>(StringComparer.Ordinal);
         foreach (string text in Encoding.UTF8.GetString(bytes).Split('\n'))
         {
-            string line = text.Trim();
-            if (line.Length == 0) continue;
+            string line = text.Trim(s_padding);
             Match match = line.Length <= MaxLine ? s_line.Match(line) : Match.Empty;
-            HashAlgorithmName? algorithm = match.Success ? Algorithm(match.Groups["algorithm"].Value) : null;
-            if (algorithm is null) throw Damaged(archive, $"its manifest '{manifest.Key}' cannot be read");
-            stated[match.Groups["file"].Value] = (algorithm.Value, match.Groups["digest"].Value);
+            if (!match.Success) continue;
+            string file = match.Groups["file"].Value;
+            // As members are called.
+            stated[file.StartsWith("./", StringComparison.Ordinal) ? file.Substring(2) : file] =
+                (new HashAlgorithmName("SHA" + match.Groups["bits"].Value), match.Groups["digest"].Value);
         }
         return stated;
     }
-
-    private static HashAlgorithmName? Algorithm(string name) => name.Replace("-", "") switch
-    {
-        "SHA1" => HashAlgorithmName.SHA1,
-        "SHA256" => HashAlgorithmName.SHA256,
-        "SHA384" => HashAlgorithmName.SHA384,
-        "SHA512" => HashAlgorithmName.SHA512,
-        _ => null,
-    };
 
     private static async Task<string> DigestAsync(RawDiskSource archive, Extent member, HashAlgorithmName algorithm,
         CancellationToken cancellationToken)
@@ -96,5 +96,6 @@ internal static class OvaManifest
     private static NataliaException Damaged(RawDiskSource archive, string what) => new(
         ErrorIds.SystemImageDamaged, NataliaErrorKind.InvalidData,
         $"The OVA '{archive.Path}' is damaged, or was changed: {what}.", archive.Path,
-        "Copy or download the OVA again, or name another one with -SystemImage.");
+        "Copy or download the OVA again, or name another one with -SystemImage. Where you know the OVA to be whole, "
+        + "and its manifest to be wrong, pack it without that file.");
 }

@@ -204,13 +204,17 @@ public sealed class PointImagesTests : IDisposable
 
     [Theory]
     [InlineData("SHA256({0})= {1}\n", "SHA256", null)]
-    [InlineData("SHA1({0}) = {1}\r\n", "SHA1", null)]
-    [InlineData("\nSHA512 ({0})={1}", "SHA512", null)]
-    [InlineData("SHA256(other.vmdk)= {1}\n", "SHA256", null)]
+    [InlineData("\uFEFFSHA2-256({0})= {1}\n", "SHA256", null)]
+    [InlineData("SHA1(./{0}) = {1}\r\n", "SHA1", null)]
+    [InlineData("\nSHA-512 ({0})={1}", "SHA512", null)]
+    [InlineData("MD5(other.vmdk)= 00\nwhatever\nSHA256({0})= {1}\n", "SHA256", null)]
     [InlineData("SHA256({0})= 00{1}\n", "SHA256", "the file 'system.vmdk' in it")]
+    [InlineData("SHA256(./{0})= 00{1}\n", "SHA256", "the file 'system.vmdk' in it")]
     [InlineData("SHA1({0})= 1234\n", "SHA1", "the file 'system.vmdk' in it")]
-    [InlineData("SHA1(natalia.ovf)= 1234\n", "SHA1", "the file 'natalia.ovf' in it")]
-    [InlineData("MD5({0})= {1}\n", "SHA1", "its manifest 'natalia.mf' cannot be read")]
+    [InlineData("SHA1({0})= {1}\nSHA1(natalia.ovf)= 1234\n", "SHA1", "the file 'natalia.ovf' in it")]
+    [InlineData("SHA256(other.vmdk)= {1}\n", "SHA256", "has no digest of the file 'system.vmdk'")]
+    [InlineData("MD5({0})= {1}\n", "SHA1", "has no digest of the file 'system.vmdk'")]
+    [InlineData("", "SHA1", "has no digest of the file")]
     public async Task An_ova_is_held_against_its_manifest_before_anything_is_written(string line, string algorithm,
         string? told)
     {
@@ -220,7 +224,10 @@ public sealed class PointImagesTests : IDisposable
         byte[] image = File.ReadAllBytes(_folder["system.vmdk"]);
         string digest = Convert.ToHexStringLower(CryptographicOperations.HashData(
             new HashAlgorithmName(algorithm), image));
-        OvaPackage.Add(ova, "natalia.mf", string.Format(CultureInfo.InvariantCulture, line, "system.vmdk", digest));
+        string manifest = string.Format(CultureInfo.InvariantCulture, line, "system.vmdk", digest);
+        if (line.Length > 0 && !manifest.Contains("natalia.ovf", StringComparison.Ordinal))
+            manifest += $"\nSHA256(natalia.ovf)= {OvfDigest(ova)}";
+        OvaPackage.Add(ova, "natalia.mf", manifest);
         SystemImage system = await SystemImage.FindAsync(ova, default);
         using var target = new MemoryDiskTarget();
         if (told is null)
@@ -241,7 +248,7 @@ public sealed class PointImagesTests : IDisposable
     {
         await WriteAsync(DiskFormat.Raw, "system.img", Bootable(RepositoryFixture.Disk(3 << 20, 8)));
         string ova = OvaPackage.Make(_folder["natalia.ova"], _folder["system.img"]);
-        OvaPackage.Add(ova, "natalia.mf", "SHA256(system.img)= "
+        OvaPackage.Add(ova, "natalia.mf", $"SHA256(natalia.ovf)= {OvfDigest(ova)}\nSHA256(system.img)= "
             + Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(_folder["system.img"]))));
         byte[] bytes = File.ReadAllBytes(ova);
         bytes[bytes.Length / 2] ^= 1;
@@ -252,6 +259,16 @@ public sealed class PointImagesTests : IDisposable
         NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => system.WriteAsync(target, null, default));
 
         Assert.Equal(ErrorIds.SystemImageDamaged, e.ErrorId);
+    }
+
+    private static string OvfDigest(string ova)
+    {
+        using var tar = new TarReader(File.OpenRead(ova));
+        while (tar.GetNextEntry() is TarEntry entry)
+        {
+            if (entry.Name == "natalia.ovf") return Convert.ToHexString(SHA256.HashData(entry.DataStream!));
+        }
+        throw new InvalidDataException("No description is in it.");
     }
 
     [Fact]
