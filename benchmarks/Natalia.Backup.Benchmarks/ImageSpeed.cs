@@ -65,11 +65,13 @@ internal static class ImageSpeed
                 Median(writes[DiskFormat.Raw]) / write, mebibytes / read, Median(reads[DiskFormat.Raw]) / read));
         }
         if (json is null) return;
-        var speeds = s_formats.ToDictionary(f => f.ToString(), f => new Dictionary<string, double>
-        {
-            ["write"] = Median(writes[DiskFormat.Raw]) / Median(writes[f]),
-            ["read"] = Median(reads[DiskFormat.Raw]) / Median(reads[f]),
-        });
+        var speeds = new Dictionary<string, Dictionary<string, double>>();
+        foreach (DiskFormat f in s_formats)
+            speeds[f.ToString()] = new()
+            {
+                ["write"] = Median(writes[DiskFormat.Raw]) / Median(writes[f]),
+                ["read"] = Median(reads[DiskFormat.Raw]) / Median(reads[f]),
+            };
         await File.WriteAllTextAsync(json, JsonSerializer.Serialize(speeds));
     }
 

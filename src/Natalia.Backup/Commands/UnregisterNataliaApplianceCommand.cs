@@ -2,7 +2,6 @@ using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Schedules;

@@ -7,7 +7,6 @@ using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
-using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Engine.Tests.Backup;
