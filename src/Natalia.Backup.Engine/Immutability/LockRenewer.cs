@@ -88,7 +88,7 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
         // Of the log what tells of these points, and the newest word of every setting.
         names.UnionWith(records.Where(r => sequences.Contains(r.Sequence)).Select(r => r.ObjectName));
         foreach (IGrouping<string, AuditName> setting in records
-            .Where(r => r.Event is AuditEvents.RetentionSet or AuditEvents.ApplianceSet)
+            .Where(r => r.Event is AuditEvents.RetentionSet or AuditEvents.ApplianceSet or AuditEvents.EnrolmentEnded)
             .GroupBy(r => r.Event))
             names.Add(setting.Last().ObjectName);
         foreach (PointManifest manifest in needing)

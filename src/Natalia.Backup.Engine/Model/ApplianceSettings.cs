@@ -34,6 +34,12 @@ public sealed record ApplianceSettings
     /// </summary>
     public string? SuccessorId { get; init; }
 
+    /// <summary>
+    /// The ids of the VMs that stood for the appliance until other ones took their place, in the order in which that
+    /// happened; one that was given the place back is there, too. Empty while its first VM was never replaced.
+    /// </summary>
+    public IReadOnlyList<string> FormerIds { get; init; } = [];
+
     /// <summary>The id that the VM which stands for the appliance has by itself.</summary>
     public string VMId => SuccessorId ?? ApplianceId;
 

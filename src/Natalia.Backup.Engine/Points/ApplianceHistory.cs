@@ -18,6 +18,8 @@ public sealed record ApplianceHistory
     public ApplianceSettings? Settings { get; init; }
     /// <summary>When they were set, UTC; null without settings.</summary>
     public DateTime? SettingsUtc { get; init; }
+    /// <summary>When its enrolment ended, UTC; null while it is enrolled, or where it never was.</summary>
+    public DateTime? EnrolmentEndedUtc { get; init; }
     /// <summary>The hash of the record that set them; null without settings.</summary>
     public string? SettingsRecordHash { get; init; }
     /// <summary>

@@ -16,7 +16,7 @@ internal sealed class ApplianceBook(RepositoryCore core)
     private static readonly HashSet<string> s_members = new(StringComparer.Ordinal)
     {
         "name", "hypervisor", "dataDisk", "includeSystemDisk", "onQuiesceFailure", "neverQuiesce", "strategy",
-        "restoreTest", "successor",
+        "restoreTest", "successor", "former",
     };
 
     internal async Task<IReadOnlyList<KnownAppliance>> GetAppliancesAsync(CancellationToken cancellationToken)
@@ -28,21 +28,27 @@ internal sealed class ApplianceBook(RepositoryCore core)
         return appliances;
     }
 
-    internal async Task<IReadOnlyList<ApplianceSettings>> GetSettingsAsync(CancellationToken cancellationToken)
+    internal async Task<IReadOnlyList<ApplianceSettings>> GetSettingsAsync(CancellationToken cancellationToken) =>
+        (await GetEnrolmentsAsync(null, cancellationToken).ConfigureAwait(false)).Enrolled;
+
+    /// <summary>The newest word about each appliance, or about some of them.</summary>
+    internal async Task<KnownEnrolments> GetEnrolmentsAsync(IReadOnlyCollection<string>? applianceIds,
+        CancellationToken cancellationToken)
     {
-        var all = new List<ApplianceSettings>();
-        foreach (string appliance in await core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false))
+        List<ApplianceSettings> enrolled = [], ended = [];
+        foreach (string appliance in applianceIds
+            ?? await core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false))
         {
             AuditLog log = core.ApplianceLog(appliance);
-            if (await FindSettingsAsync(appliance, log, await log.ListAsync(cancellationToken).ConfigureAwait(false),
-                cancellationToken).ConfigureAwait(false) is (ApplianceSettings settings, _))
-                all.Add(settings);
+            if (await FindWordAsync(appliance, log, await log.ListAsync(cancellationToken).ConfigureAwait(false),
+                cancellationToken).ConfigureAwait(false) is (ApplianceSettings settings, AuditRecord record))
+                (record.Event == AuditEvents.EnrolmentEnded ? ended : enrolled).Add(settings);
         }
         // A VM that took another one's place is no appliance of its own any more, also where a crash kept the end of
         // its enrolment from being written.
-        HashSet<string> successors = [.. all.Select(s => s.SuccessorId).OfType<string>()];
-        all.RemoveAll(s => s.SuccessorId is null && successors.Contains(s.ApplianceId));
-        return all;
+        HashSet<string> successors = [.. enrolled.Select(s => s.SuccessorId).OfType<string>()];
+        enrolled.RemoveAll(s => s.SuccessorId is null && successors.Contains(s.ApplianceId));
+        return new KnownEnrolments(enrolled, ended);
     }
 
     /// <summary>The settings of one appliance; null when it is not enrolled.</summary>
@@ -57,6 +63,17 @@ internal sealed class ApplianceBook(RepositoryCore core)
     /// The settings of an appliance whose log was listed, and their record; null when it is not enrolled.
     /// </summary>
     internal static async Task<(ApplianceSettings Settings, AuditRecord Record)?> FindSettingsAsync(string applianceId,
+        AuditLog log, List<AuditName> names, CancellationToken cancellationToken) =>
+        await FindWordAsync(applianceId, log, names, cancellationToken).ConfigureAwait(false)
+            is (ApplianceSettings settings, AuditRecord record) && record.Event == AuditEvents.ApplianceSet
+            ? (settings, record)
+            : null;
+
+    /// <summary>
+    /// The newest word about an appliance's enrolment: its settings, or those of them that the end of its enrolment
+    /// keeps; null when it was never enrolled.
+    /// </summary>
+    internal static async Task<(ApplianceSettings Settings, AuditRecord Record)?> FindWordAsync(string applianceId,
         AuditLog log, List<AuditName> names, CancellationToken cancellationToken)
     {
         foreach (AuditName name in Enumerable.Reverse(names))
@@ -65,7 +82,6 @@ internal sealed class ApplianceBook(RepositoryCore core)
             try
             {
                 AuditRecord record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
-                if (name.Event == AuditEvents.EnrolmentEnded) return null;
                 return (Decode(applianceId, record.Data ?? "{}"), record);
             }
             catch (FormatException)
@@ -92,19 +108,33 @@ internal sealed class ApplianceBook(RepositoryCore core)
                 if (settings.Strategy is BackupStrategy strategy) json.WriteString("strategy", strategy.ToString());
                 if (settings.NeverQuiesce) json.WriteBoolean("neverQuiesce", true);
                 RestoreTestSettingsJson.Write(json, "restoreTest", settings.RestoreTest);
-                if (settings.SuccessorId is not null) json.WriteString("successor", settings.SuccessorId);
+                WriteVMs(json, settings);
                 JsonMembers.Write(json, settings.UnknownMembers);
             },
         }, settings.ApplianceId, cancellationToken);
 
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>.</exception>
-    internal Task EndAsync(string applianceId, string name, string? reason, CancellationToken cancellationToken) =>
+    internal Task EndAsync(ApplianceSettings settings, string? reason, CancellationToken cancellationToken) =>
         AppendAsync(new AuditEntry(AuditEvents.EnrolmentEnded)
         {
-            ApplianceId = applianceId,
+            ApplianceId = settings.ApplianceId,
             Reason = reason,
-            WriteData = json => json.WriteString("name", name),
-        }, applianceId, cancellationToken);
+            WriteData = json =>
+            {
+                json.WriteString("name", settings.Name);
+                // Whose VM it was stays known: enrolled again, it goes on with its history.
+                WriteVMs(json, settings);
+            },
+        }, settings.ApplianceId, cancellationToken);
+
+    private static void WriteVMs(Utf8JsonWriter json, ApplianceSettings settings)
+    {
+        if (settings.SuccessorId is not null) json.WriteString("successor", settings.SuccessorId);
+        if (settings.FormerIds.Count == 0) return;
+        json.WriteStartArray("former");
+        foreach (string id in settings.FormerIds) json.WriteStringValue(id);
+        json.WriteEndArray();
+    }
 
     /// <summary>One record is one change: a crash leaves the state before it or the state after it.</summary>
     private async Task AppendAsync(AuditEntry entry, string applianceId, CancellationToken cancellationToken)
@@ -119,22 +149,31 @@ internal sealed class ApplianceBook(RepositoryCore core)
         }
     }
 
+    private static List<string> ReadFormer(JsonElement root) =>
+        [.. root.ReadArray("former").Select(f => f.ReadText()).Where(ApplianceIdentity.IsValid)];
+
     private static ApplianceSettings Decode(string appliance, string data)
     {
         using JsonDocument document = JsonDocument.Parse(data);
         JsonElement root = document.RootElement;
+        string? successor = root.ReadStringOrNull("successor") is string id && ApplianceIdentity.IsValid(id)
+            ? id
+            : null;
         return new ApplianceSettings
         {
             ApplianceId = appliance,
             Name = root.ReadString("name"),
-            HypervisorKind = root.ReadString("hypervisor"),
+            // The end of an enrolment does not tell it.
+            HypervisorKind = root.ReadStringOrNull("hypervisor") ?? "",
             DataDiskId = root.ReadStringOrNull("dataDisk"),
             IncludeSystemDisk = root.ReadBool("includeSystemDisk"),
             OnQuiesceFailure = root.ReadStringOrNull("onQuiesceFailure") == "fail" ? QuiesceFailure.Fail : default,
             Strategy = root.ReadEnumOrNull<BackupStrategy>("strategy"),
             NeverQuiesce = root.ReadBool("neverQuiesce"),
             RestoreTest = RestoreTestSettingsJson.ReadOrNull(root, "restoreTest"),
-            SuccessorId = root.ReadStringOrNull("successor") is string id && ApplianceIdentity.IsValid(id) ? id : null,
+            SuccessorId = successor,
+            FormerIds = ReadFormer(root) is { Count: > 0 } former ? former
+                : successor is null ? [] : [appliance],
             UnknownMembers = JsonMembers.Unknown(root, s_members),
         };
     }

@@ -33,8 +33,10 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
         List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
         IReadOnlyList<RestorePoint> points = await listing.ReadAsync(applianceId, log, names,
             new RestorePointFilter { IncludeUnreadable = true }, onDamage, cancellationToken).ConfigureAwait(false);
-        (ApplianceSettings Settings, AuditRecord Record)? enrolled = await ApplianceBook.FindSettingsAsync(applianceId,
-            log, names, cancellationToken).ConfigureAwait(false);
+        (ApplianceSettings Settings, AuditRecord Record)? word = await ApplianceBook.FindWordAsync(applianceId, log,
+            names, cancellationToken).ConfigureAwait(false);
+        bool isEnrolled = word is not null && word.Value.Record.Event == AuditEvents.ApplianceSet;
+        (ApplianceSettings Settings, AuditRecord Record)? enrolled = isEnrolled ? word : null;
         DamageState damage = await DamageRecords.ReadAsync(log, names, cancellationToken).ConfigureAwait(false);
         var made = new List<MadePoint>();
         // A name is no record: what was deleted past the log must not look removed because somebody put a file there.
@@ -61,6 +63,7 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
                 ?? await ApplianceBook.FindNameAsync(log, names, cancellationToken).ConfigureAwait(false),
             Settings = enrolled?.Settings,
             SettingsUtc = enrolled?.Record.TimeUtc,
+            EnrolmentEndedUtc = isEnrolled ? null : word?.Record.TimeUtc,
             SettingsRecordHash = enrolled?.Record.RecordHash,
             RetentionPolicy = await PolicyBook.ReadAsync(applianceId, log, names,
                 cancellationToken).ConfigureAwait(false),

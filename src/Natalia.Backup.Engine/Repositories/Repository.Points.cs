@@ -133,6 +133,12 @@ public sealed partial class Repository : IPointRepository
     public Task<IReadOnlyList<ApplianceSettings>> GetApplianceSettingsAsync(CancellationToken cancellationToken) =>
         _appliances.GetSettingsAsync(cancellationToken);
 
+    /// <summary>The newest word about enrolments, also about those that ended.</summary>
+    /// <param name="applianceIds">About which appliances; null reads the log of every one.</param>
+    public Task<KnownEnrolments> GetEnrolmentsAsync(IReadOnlyCollection<string>? applianceIds,
+        CancellationToken cancellationToken) =>
+        _appliances.GetEnrolmentsAsync(applianceIds, cancellationToken);
+
     /// <summary>The settings of one appliance; null when it is not enrolled.</summary>
     /// <param name="applianceId">The appliance.</param>
     public Task<ApplianceSettings?> FindApplianceSettingsAsync(string applianceId,
@@ -155,7 +161,7 @@ public sealed partial class Repository : IPointRepository
 
     /// <inheritdoc/>
     public Task EndEnrolmentAsync(ApplianceSettings settings, string? reason, CancellationToken cancellationToken) =>
-        _appliances.EndAsync(settings.ApplianceId, settings.Name, reason, cancellationToken);
+        _appliances.EndAsync(settings, reason, cancellationToken);
 
     Task<IReadOnlyList<ApplianceSettings>> IPointRepository.GetApplianceSettingsAsync(
         IReadOnlyList<ApplianceDescription>? appliances,

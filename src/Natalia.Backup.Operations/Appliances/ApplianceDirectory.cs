@@ -21,6 +21,9 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     private readonly Dictionary<HypervisorConnection, IReadOnlyList<LocatedAppliance>> _appliances = [];
     private readonly Dictionary<HypervisorConnection, List<LocatedAppliance>> _found = [];
     private readonly Dictionary<RepositoryConnection, IReadOnlyList<Enrolment>> _enrolments = [];
+    private readonly Dictionary<RepositoryConnection, IReadOnlyList<Enrolment>> _ended = [];
+    private readonly ConcurrentDictionary<RepositoryConnection, Exception> _unread = new();
+    private StandingVMs? _standing;
 
     /// <summary>The VMs of all these hypervisors.</summary>
     internal async Task<IReadOnlyList<LocatedAppliance>> ListAsync(IReadOnlyList<HypervisorConnection> hypervisors,
@@ -35,73 +38,100 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     /// </summary>
     /// <param name="hypervisors">Where to look.</param>
     /// <param name="selectors">Which VMs.</param>
-    /// <param name="repositories">
-    /// Whose enrolments say which VM stands for an appliance. Null asks all repositories of this product, and only for
-    /// an id that no VM has by itself: that costs a look into each of their logs.
+    /// <param name="standing">
+    /// Which VMs stand for appliances. Null asks all repositories of this product, and only for an id that no VM has by
+    /// itself: that costs a look into each of their logs.
     /// </param>
     internal async Task<IReadOnlyList<LocatedAppliance>> FindAsync(IReadOnlyList<HypervisorConnection> hypervisors,
-        IReadOnlyList<ApplianceSelector> selectors, CancellationToken cancellationToken,
-        IReadOnlyList<RepositoryConnection>? repositories = null)
+        IReadOnlyList<ApplianceSelector> selectors, CancellationToken cancellationToken, StandingVMs? standing = null)
     {
-        if (repositories is not null)
-        {
-            IReadOnlyList<Enrolment> known = await ListEnrolmentsAsync(repositories,
-                cancellationToken).ConfigureAwait(false);
-            return Annotate(await FindOwnAsync(hypervisors, WithSuccessors(selectors, known),
-                cancellationToken).ConfigureAwait(false), known);
-        }
+        if (standing is not null)
+            return Annotate(await FindOwnAsync(hypervisors, WithStanding(selectors, standing),
+                cancellationToken).ConfigureAwait(false), standing);
         IReadOnlyList<LocatedAppliance> found = await FindOwnAsync(hypervisors, selectors,
             cancellationToken).ConfigureAwait(false);
-        return await ResolveAsync(hypervisors, selectors, found, cancellationToken).ConfigureAwait(false);
+        // The VMs that took the place of an appliance whose id is asked for and that no VM has.
+        List<ApplianceSelector> missed = [.. selectors.Where(s => s.IsId && !found.Any(a => a.Is(s.Text)))];
+        if (missed.Count == 0) return found;
+        standing = await StandingAsync(cancellationToken).ConfigureAwait(false);
+        return WithStanding(missed, standing).Count == missed.Count
+            ? found
+            : Annotate(await FindOwnAsync(hypervisors, WithStanding(selectors, standing),
+                cancellationToken).ConfigureAwait(false), standing);
     }
 
     /// <summary>
-    /// What was found, and the VMs that took the place of an appliance whose id is asked for and that no VM has.
+    /// Which VMs stand for appliances, as all connected repositories of this product say together; asked once for a
+    /// command. One that does not answer is told of in a warning, and says nothing.
     /// </summary>
-    private async Task<IReadOnlyList<LocatedAppliance>> ResolveAsync(IReadOnlyList<HypervisorConnection> hypervisors,
-        IReadOnlyList<ApplianceSelector> selectors, IReadOnlyList<LocatedAppliance> found,
+    internal async Task<StandingVMs> StandingAsync(CancellationToken cancellationToken) =>
+        _standing ??= await StandingAsync(async connection =>
+        {
+            IReadOnlyList<Enrolment> enrolled = await ListEnrolmentsAsync([connection],
+                cancellationToken).ConfigureAwait(false);
+            lock (_ended)
+                return _ended.TryGetValue(connection, out IReadOnlyList<Enrolment>? ended)
+                    ? [.. enrolled, .. ended]
+                    : enrolled;
+        }, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>
+    /// The same for a command that does something with VMs of some hypervisors: where all of them protect by
+    /// themselves, a VM is known by its number, none takes another one's place, and nobody is asked.
+    /// </summary>
+    internal async Task<StandingVMs> StandingAsync(IReadOnlyList<HypervisorConnection> hypervisors,
+        CancellationToken cancellationToken) =>
+        hypervisors.All(h => h.Hypervisor.Find<INativeProtection>() is not null)
+            ? StandingVMs.None
+            : await StandingAsync(cancellationToken).ConfigureAwait(false);
+
+    /// <summary>The same of one appliance alone: one log is looked into in each repository.</summary>
+    internal Task<StandingVMs> StandingAsync(string applianceId, CancellationToken cancellationToken) =>
+        StandingAsync(async connection =>
+        {
+            KnownEnrolments known = await connection.Repository.GetEnrolmentsAsync([applianceId],
+                cancellationToken).ConfigureAwait(false);
+            return [.. known.Enrolled.Select(s => new Enrolment(connection, s)),
+                .. known.Ended.Select(s => new Enrolment(connection, s) { IsEnded = true })];
+        }, cancellationToken);
+
+    private async Task<StandingVMs> StandingAsync(Func<RepositoryConnection, Task<IReadOnlyList<Enrolment>>> readAsync,
         CancellationToken cancellationToken)
     {
-        List<ApplianceSelector> missed = [.. selectors.Where(s => s.IsId && !found.Any(a => a.Is(s.Text)))];
-        IReadOnlyList<RepositoryConnection> own = [.. registry.Repositories.All.Where(r => r.IsOwn && !r.IsLimited)];
-        if (missed.Count == 0 || own.Count == 0) return found;
-        IReadOnlyList<Enrolment> known;
-        try
+        (RepositoryConnection Connection, Task<IReadOnlyList<Enrolment>> Answer)[] asked = [.. registry.Repositories.All
+            .Where(r => r.IsOwn && !r.IsLimited).Select(r => (r, Task.Run(() => readAsync(r))))];
+        List<Enrolment> words = [];
+        foreach ((RepositoryConnection connection, Task<IReadOnlyList<Enrolment>> answer) in asked)
         {
-            known = await ListEnrolmentsAsync(own, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                words.AddRange(await answer.ConfigureAwait(false));
+            }
+            catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
+            {
+                _unread[connection] = e;
+                warn($"Whether another VM took an appliance's place cannot be looked up in '{connection.Name}': "
+                    + e.Message);
+            }
         }
-        catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
-        {
-            warn($"Whether a VM took the place of another one cannot be looked up: {e.Message}");
-            return found;
-        }
-        return WithSuccessors(missed, known).Count == missed.Count
-            ? found
-            : Annotate(await FindOwnAsync(hypervisors, WithSuccessors(selectors, known),
-                cancellationToken).ConfigureAwait(false), known);
+        cancellationToken.ThrowIfCancellationRequested();
+        return new StandingVMs(words);
     }
 
-    /// <summary>The selectors, and those of the VMs that took the place of an appliance that one names by id.</summary>
-    private static IReadOnlyList<ApplianceSelector> WithSuccessors(IReadOnlyList<ApplianceSelector> selectors,
-        IReadOnlyList<Enrolment> known) =>
-        [.. selectors, .. known.Where(e => e.Settings.SuccessorId is not null
-            && selectors.Any(s => s.IsId && s.Text == e.Settings.ApplianceId))
-            .Select(e => e.Settings.VMId).Distinct(StringComparer.Ordinal).Select(ApplianceSelector.Of)];
+    /// <summary>The selectors, and those of the VMs that stand for an appliance that one names by id.</summary>
+    private static IReadOnlyList<ApplianceSelector> WithStanding(IReadOnlyList<ApplianceSelector> selectors,
+        StandingVMs standing) =>
+        [.. selectors, .. selectors.Where(s => s.IsId).Select(s => (s.Text, VMId: standing.Of(s.Text)?.Settings.VMId))
+            .Where(s => s.VMId is not null && s.VMId != s.Text).Select(s => s.VMId!)
+            .Distinct(StringComparer.Ordinal).Select(ApplianceSelector.Of)];
 
     private static IReadOnlyList<LocatedAppliance> Annotate(IReadOnlyList<LocatedAppliance> found,
-        IReadOnlyList<Enrolment> known)
-    {
-        List<ApplianceSettings> moved = [.. known.Select(e => e.Settings).Where(s => s.SuccessorId is not null)];
-        return moved.Count == 0
-            ? found
-            : [.. found.Select(a => a with
-            {
-                StandsFor = [.. moved.Where(s => s.SuccessorId == a.Description.ApplianceId)
-                    .Select(s => s.ApplianceId).Distinct(StringComparer.Ordinal)],
-                IsReplaced = moved.Any(s => s.ApplianceId == a.Description.ApplianceId)
-                    && moved.All(s => s.SuccessorId != a.Description.ApplianceId),
-            })];
-    }
+        StandingVMs standing) =>
+        [.. found.Select(a => a with
+        {
+            StandsFor = standing.AppliancesOf(a.Description.ApplianceId),
+            IsReplaced = standing.ReplacementOf(a.Description.ApplianceId) is not null,
+        })];
 
     private async Task<IReadOnlyList<LocatedAppliance>> FindOwnAsync(IReadOnlyList<HypervisorConnection> hypervisors,
         IReadOnlyList<ApplianceSelector> selectors, CancellationToken cancellationToken)
@@ -162,8 +192,24 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
                 ? await shared.GetOrAdd(own, h => new(() => DescribedAsync(h, cancellationToken))).Value
                     .ConfigureAwait(false)
                 : null;
-            IReadOnlyList<ApplianceSettings> settings = await connection.Points.GetApplianceSettingsAsync(described,
-                cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<ApplianceSettings> settings;
+            if (connection.IsOwn)
+            {
+                // One that did not answer is not waited for twice.
+                if (_unread.TryGetValue(connection, out Exception? failure))
+                    ExceptionDispatchInfo.Capture(failure).Throw();
+                KnownEnrolments words = await connection.Repository.GetEnrolmentsAsync(null,
+                    cancellationToken).ConfigureAwait(false);
+                settings = words.Enrolled;
+                lock (_ended)
+                    _ended[connection] =
+                        [.. words.Ended.Select(s => new Enrolment(connection, s) { IsEnded = true })];
+            }
+            else
+            {
+                settings = await connection.Points.GetApplianceSettingsAsync(described,
+                    cancellationToken).ConfigureAwait(false);
+            }
             foreach (ApplianceSettings one in settings)
                 registry.Completion.RememberAppliance(one.Name,
                     $"{one.HypervisorKind}, enrolled in '{connection.Name}'");
@@ -216,25 +262,33 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     /// The one VM that a name or id means, or all that a wildcard means; an error when it means none, because then
     /// nothing would be done.
     /// </summary>
+    /// <param name="appliances">The VMs.</param>
+    /// <param name="selector">What was asked for.</param>
+    /// <param name="meansVM">Whether an id means the VM that has it by itself, also where another one took its
+    /// place.</param>
     /// <exception cref="NataliaException"><c>ApplianceNotFound</c>, <c>NamePatternInvalid</c>,
     /// <c>ApplianceAmbiguous</c>.</exception>
     internal static IReadOnlyList<LocatedAppliance> SelectForChange(IReadOnlyList<LocatedAppliance> appliances,
-        ApplianceSelector selector)
+        ApplianceSelector selector, bool meansVM = false)
     {
-        IReadOnlyList<LocatedAppliance> found = Choose(appliances, selector);
+        IReadOnlyList<LocatedAppliance> found = Choose(appliances, selector, meansVM);
+        bool meansSeveral = selector.MeansSeveral(found.Select(a => a.Description.Name));
         // Two VMs of one name, of which one took the other one's place: the name means the one that stands for it.
-        if (found.Count > 1 && found.Where(a => !a.IsReplaced).ToList() is { Count: 1 } standing) found = standing;
+        if (found.Count > 1 && !meansSeveral && found.Where(a => !a.IsReplaced).ToList() is { Count: 1 } standing)
+            found = standing;
         if (found.Count == 0) throw selector.MissForChange(() => NotFound(selector.Text));
-        if (found.Count == 1 || selector.MeansSeveral(found.Select(a => a.Description.Name))) return found;
+        if (found.Count == 1 || meansSeveral) return found;
         throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument,
             $"{found.Count} VMs are called '{selector.Text}': "
             + $"{string.Join(", ", found.Select(a => $"{a.Description.ApplianceId} on '{a.Hypervisor.Name}'"))}.",
-            selector.Text, "Name the one with -ApplianceId.");
+            selector.Text, "Say the id of the one that is meant in place of the name.");
     }
 
     private static IReadOnlyList<LocatedAppliance> Choose(IReadOnlyList<LocatedAppliance> appliances,
-        ApplianceSelector selector)
+        ApplianceSelector selector, bool meansVM = false)
     {
+        if (meansVM && selector.IsId && appliances.Any(a => a.Description.ApplianceId == selector.Text))
+            return [.. appliances.Where(a => a.Description.ApplianceId == selector.Text)];
         // The id of an appliance means the VM that stands for it, also where its first one is shown again.
         List<LocatedAppliance> standing = [.. appliances.Where(a => a.StandsFor.Contains(selector.Text))];
         return standing.Count > 0

@@ -30,8 +30,12 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
         {
             try
             {
-                await _directory.FindAsync(registry.Hypervisors.ForReading(same.First().Hypervisors),
-                    [.. same.SelectMany(r => r.Appliances)], cancellationToken, []).ConfigureAwait(false);
+                IReadOnlyList<HypervisorConnection> hypervisors =
+                    registry.Hypervisors.ForReading(same.First().Hypervisors);
+                StandingVMs standing = await _directory.StandingAsync(hypervisors,
+                    cancellationToken).ConfigureAwait(false);
+                await _directory.FindAsync(hypervisors, [.. same.SelectMany(r => r.Appliances)], cancellationToken,
+                    standing).ConfigureAwait(false);
             }
             catch (NataliaException) when (!cancellationToken.IsCancellationRequested)
             {
@@ -94,86 +98,93 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
         return runs;
     }
 
-    /// <summary>
-    /// The VMs that a request may mean. Which VM stands for an appliance, its enrolments say; a repository that does
-    /// not answer tells so when its own backup is planned.
-    /// </summary>
+    /// <summary>The VMs that a request may mean. Which VM stands for an appliance, all repositories say.</summary>
     private async Task<IReadOnlyList<LocatedAppliance>> FindAsync(WantedBackup request,
         CancellationToken cancellationToken)
     {
         IReadOnlyList<HypervisorConnection> hypervisors = registry.Hypervisors.ForReading(request.Hypervisors);
-        IReadOnlyList<RepositoryConnection> asked = request.Repository is not null
-            ? [.. registry.Repositories.Find(request.Repository) is { IsOwn: true, IsLimited: false } named
-                ? new[] { named }
-                : []]
-            : [.. registry.Repositories.All.Where(r => r.IsOwn && !r.IsLimited && hypervisors.Any(r.Takes))];
-        try
-        {
-            await _directory.ListEnrolmentsAsync(asked, cancellationToken).ConfigureAwait(false);
-        }
-        catch (NataliaException) when (!cancellationToken.IsCancellationRequested)
-        {
-            asked = [];
-        }
         return await _directory.FindAsync(hypervisors, request.Appliances, cancellationToken,
-            asked).ConfigureAwait(false);
+            await _directory.StandingAsync(hypervisors, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
     }
 
     /// <summary>
     /// The name that an enrolment keeps of a VM: whoever reads a night's errors knows no ids. Null when nobody knows
     /// it.
     /// </summary>
-    private async Task<string?> NameOfAsync(string applianceId, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<RepositoryConnection> asked = [.. registry.Repositories.All.Where(r => r.IsOwn && !r.IsLimited)];
-        return (await _directory.ListEnrolmentsAsync(asked,
-            cancellationToken).ConfigureAwait(false)).FirstOrDefault(
-                e => e.Settings.ApplianceId == applianceId)?.Settings.Name;
-    }
+    private async Task<string?> NameOfAsync(string applianceId, CancellationToken cancellationToken) =>
+        (await _directory.StandingAsync(cancellationToken).ConfigureAwait(false)).Of(applianceId)?.Settings.Name;
+
+    private async Task<LocatedAppliance?> FindVMAsync(string vmId, CancellationToken cancellationToken) =>
+        (await _directory.FindAsync(registry.Hypervisors.ForReading(null), [ApplianceSelector.Of(vmId)],
+            cancellationToken, StandingVMs.None).ConfigureAwait(false))
+        .FirstOrDefault(a => a.Description.ApplianceId == vmId);
 
     private async Task<IReadOnlyList<PlannedRun>> PlanAsync(WantedBackup request, LocatedAppliance located,
         CancellationToken cancellationToken)
     {
-        string id = request.ApplianceId ?? located.Description.ApplianceId;
+        string vmId = located.Description.ApplianceId;
         if (wishes.DataDiskOnly == true && located.Hypervisor.Hypervisor.Find<INativeProtection>() is null)
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.InvalidArgument,
                 $"-DataDiskOnly is for Proxmox VE; of '{located.Description.Name}' the data disk alone is taken "
                 + "anyway unless -IncludeSystemDisk is said.",
                 located.Description.Name);
         if (located.Hypervisor.Hypervisor.Find<INativeProtection>() is not null)
-            return await PlanNativeAsync(request, located, id, cancellationToken).ConfigureAwait(false);
+            return await PlanNativeAsync(request, located, request.ApplianceId ?? vmId,
+                cancellationToken).ConfigureAwait(false);
+        StandingVMs standing = await _directory.StandingAsync(cancellationToken).ConfigureAwait(false);
+        // A VM that took another one's place goes on with that one's history, under its id.
+        string id = request.ApplianceId ?? standing.IdOf(vmId);
+        await Succession.CheckRunAsync(standing, id, located,
+            other => FindVMAsync(other, cancellationToken)).ConfigureAwait(false);
         IReadOnlyList<RepositoryConnection> repositories = request.Repository is not null
             ? [registry.RepositoryFor(located.Hypervisor, request.Repository, located.Description.Name)]
             : [.. registry.RepositoriesWithPoints(null, null).Where(r => r.Takes(located.Hypervisor))];
         List<Enrolment> enrolments =
             [.. (await _directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false))
-            .Where(e => e.Settings.ApplianceId == id || (id == located.Description.ApplianceId && e.IsOf(located)))];
+            .Where(e => e.Settings.ApplianceId == id || (request.ApplianceId is null && e.IsOf(located)))];
+        if (standing.Of(id) is Enrolment word && word.IsOf(located)) LeaveOut(request, located, enrolments, word);
         if (request.Repository is null && enrolments.Count == 0)
             repositories = [registry.RepositoryFor(located.Hypervisor, null, located.Description.Name)];
         else if (request.Repository is null) repositories = [.. enrolments.Select(e => e.Repository)];
         List<PlannedRun> runs = [];
         foreach (RepositoryConnection repository in repositories)
         {
-            // A VM that took another one's place goes on with that one's history, under its id.
             Enrolment? enrolment = enrolments.Find(e => e.Repository == repository && e.IsOf(located))
                 ?? enrolments.Find(e => e.Repository == repository);
-            id = enrolment?.Settings.ApplianceId ?? request.ApplianceId ?? located.Description.ApplianceId;
-            if (enrolment is { Settings.SuccessorId: not null } && !enrolment.IsOf(located))
-                throw Succession.Replaced(located.Description, enrolment);
+            string goesOn = enrolment?.Settings.ApplianceId ?? id;
             bool system = wishes.IncludeSystemDisk ?? enrolment?.Settings.IncludeSystemDisk ?? false;
             IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(located.Description,
                 wishes.DataDisk ?? enrolment?.Settings.DataDiskId, system);
             if (system && disks.Count == 1)
                 warn($"{located.Description.Name} has no other disk than its data disk '{disks[0].DiskId}': there is "
                     + "no system disk to take along.");
-            runs.Add(WithBaseline(new PlannedRun(located, id, disks, repository,
-                ApplianceView.Create(located, enrolment) with { ApplianceId = id })
+            runs.Add(WithBaseline(new PlannedRun(located, goesOn, disks, repository,
+                ApplianceView.Create(located, enrolment) with { ApplianceId = goesOn })
             {
                 OnQuiesceFailure = enrolment?.Settings.OnQuiesceFailure ?? default,
                 NeverQuiesce = enrolment?.Settings.NeverQuiesce ?? false,
             }, enrolment));
         }
         return runs;
+    }
+
+    /// <summary>
+    /// Leaves out the repositories in which another VM still stands for the appliance, because nobody told them that
+    /// this one took its place: neither is its data mixed with the old VM's there, nor is it silently missing.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>ApplianceReplaced</c>: nothing is left.</exception>
+    private void LeaveOut(WantedBackup request, LocatedAppliance located, List<Enrolment> enrolments, Enrolment word)
+    {
+        List<Enrolment> old = enrolments.FindAll(e => !e.IsOf(located)
+            && !enrolments.Exists(o => o.Repository == e.Repository && o.IsOf(located)));
+        if (old.Count == 0) return;
+        if (request.Repository is not null || old.Count == enrolments.Count)
+            throw Succession.NotTold(located.Description, old[0], word);
+        foreach (Enrolment one in old)
+        {
+            warn(Succession.NotToldWarning(located.Description.ApplianceId, one));
+            enrolments.Remove(one);
+        }
     }
 
     /// <summary>A calendar that cannot be read is told before anything is made.</summary>

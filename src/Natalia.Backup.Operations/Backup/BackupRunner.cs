@@ -4,6 +4,7 @@ using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Operations.Appliances;
 
 namespace Natalia.Backup.Operations.Backup;
 
@@ -40,6 +41,10 @@ internal static class BackupRunner
                 cancellationToken).ConfigureAwait(false);
             await using (pending.ConfigureAwait(false))
             {
+                // Another VM may have taken the place while this run waited for its turn.
+                if (await repository.FindApplianceSettingsAsync(run.ApplianceId, cancellationToken)
+                    .ConfigureAwait(false) is { FormerIds.Count: > 0 } settings && settings.VMId != vm.ApplianceId)
+                    throw Succession.Replaced(vm, new Enrolment(run.Repository, settings));
                 var how = new FreezeRequest
                 {
                     DiskIds = diskIds,

@@ -44,7 +44,7 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
         IReadOnlyList<string> chosen = Choose(wishes, repositories);
         progress?.Report(new OperationProgress("Asking the hypervisors", 0, null));
         HypervisorFacts hypervisors = await HypervisorFacts.ReadAsync(registry, chosen,
-            missed => FindSuccessorsAsync(missed, repositories, cancellationToken), Blind, warn,
+            ids => FindSuccessorsAsync(ids, repositories, cancellationToken), Blind, warn,
             cancellationToken).ConfigureAwait(false);
         var hosts = new ApplianceHosts();
         await hosts.ReadAsync(repositories.Select(r => r.Repository), registry.Hypervisors.All, Blind,
@@ -57,10 +57,11 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
                 Unit = "appliances",
             });
             string[] group = [.. chosen.Skip(at).Take(AtOnce)];
-            foreach (ApplianceEvidence evidence in await InParallel.SelectAsync(group, AtOnce,
-                id => CollectAsync(id, repositories, hypervisors, hosts, since, now, cancellationToken),
+            foreach (ApplianceEvidence? evidence in await InParallel.SelectAsync(group, AtOnce,
+                id => CollectAsync(id, wishes.Selectors.Count > 0, repositories, hypervisors, hosts, since, now,
+                    cancellationToken),
                 cancellationToken).ConfigureAwait(false))
-                yield return evidence;
+                if (evidence is not null) yield return evidence;
         }
     }
 
@@ -139,7 +140,11 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
             })];
     }
 
-    private async Task<ApplianceEvidence> CollectAsync(string applianceId,
+    /// <summary>
+    /// The evidence of one appliance; null for one that nobody named and whose enrolment ended: nobody promises
+    /// anything of it any more.
+    /// </summary>
+    private async Task<ApplianceEvidence?> CollectAsync(string applianceId, bool isNamed,
         IReadOnlyList<RepositorySubjects> repositories, HypervisorFacts hypervisors, ApplianceHosts hosts,
         DateTime sinceUtc, DateTime nowUtc, CancellationToken cancellationToken)
     {
@@ -161,6 +166,9 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
                 onTrouble(e, repository.Repository.Session);
             }
         }
+        if (!isNamed && troubles.Count == 0 && histories.TrueForAll(h => h.History.Settings is null)
+            && histories.Exists(h => h.History.EnrolmentEndedUtc is not null))
+            return null;
         // The evidence about a hypervisor's storage stands in another repository's log, which may not be measured.
         foreach (RepositoryConnection log in histories.Select(h => h.In.Log).OfType<RepositoryConnection>()
             .Where(l => l.IsOwn).Distinct())
@@ -228,12 +236,17 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
         points.Sort((a, b) => a.TimeUtc != b.TimeUtc
             ? a.TimeUtc.CompareTo(b.TimeUtc)
             : string.CompareOrdinal(a.RestorePointId, b.RestorePointId));
-        (RepositorySubjects In, ApplianceHistory History) home = histories.Find(h => h.History.Settings is not null);
+        // Where they differ, the repository that knows of most takeovers has the newest word.
+        (RepositorySubjects In, ApplianceHistory History) home = histories.Where(h => h.History.Settings is not null)
+            .OrderByDescending(h => h.History.Settings!.FormerIds.Count).FirstOrDefault();
         if (home.In is null)
             home = histories.OrderByDescending(h => h.History.Points.FirstOrDefault()?.TimeUtc).FirstOrDefault();
         ApplianceSettings? settings = home.History?.Settings;
         string name = settings?.Name ?? home.History?.Name ?? applianceId;
         string vmId = settings?.VMId ?? applianceId;
+        foreach ((RepositorySubjects repository, ApplianceHistory history) in histories)
+            if (history.Settings is ApplianceSettings other && other.VMId != vmId)
+                warn(Succession.NotToldWarning(vmId, new Enrolment(repository.Repository, other)));
         string? kind = KindOf(settings, home.History?.SettingsUtc, points);
         (HypervisorConnection? hypervisor, ApplianceDescription? shown) = hypervisors.Find(vmId, kind,
             histories.Select(h => h.In.Repository.Hypervisor).FirstOrDefault(h => h is not null));

@@ -18,8 +18,7 @@ internal sealed class HypervisorFacts
     /// <summary>Asks them. One that does not answer is told of, and tells nothing.</summary>
     /// <param name="registry">The runspace's connections.</param>
     /// <param name="applianceIds">Which appliances.</param>
-    /// <param name="findVMIds">Gives, for appliances that no hypervisor shows, the ids of the VMs that stand for
-    /// them.</param>
+    /// <param name="findVMIds">Gives the ids of the VMs that took the place of appliances' first ones.</param>
     /// <param name="onTrouble">Told of each that does not answer.</param>
     /// <param name="warn">Told of what stood in the way of listing VMs.</param>
     internal static async Task<HypervisorFacts> ReadAsync(SessionRegistry registry,
@@ -48,10 +47,9 @@ internal sealed class HypervisorFacts
                     .Select(s => s with { Hypervisor = hypervisor.Name })),
                     cancellationToken).ConfigureAwait(false);
         }
-        // Only what is missed is looked up: that costs a look into each log.
-        List<string> missed = [.. applianceIds.Where(id => !facts._shown.ContainsKey(id))];
-        if (missed.Count == 0 || all.Count == 0) return facts;
-        IReadOnlyList<string> vmIds = await findVMIds(missed).ConfigureAwait(false);
+        // Also of those that are shown: the lost VM may be back.
+        if (all.All(h => h.Hypervisor.Find<INativeProtection>() is not null)) return facts;
+        IReadOnlyList<string> vmIds = await findVMIds(applianceIds).ConfigureAwait(false);
         if (vmIds.Count == 0) return facts;
         selectors = [.. vmIds.Select(ApplianceSelector.Of)];
         foreach (HypervisorConnection hypervisor in all.Where(h => h.Hypervisor.Find<INativeProtection>() is null))
@@ -62,7 +60,7 @@ internal sealed class HypervisorFacts
         async Task FindAsync(HypervisorConnection hypervisor, IReadOnlyList<ApplianceSelector> wanted)
         {
             foreach (LocatedAppliance shown in await directory.FindAsync([hypervisor], wanted, cancellationToken,
-                []).ConfigureAwait(false))
+                StandingVMs.None).ConfigureAwait(false))
                 if (!facts._shown.ContainsKey(shown.Description.ApplianceId))
                     facts._shown.Add(shown.Description.ApplianceId, shown);
         }

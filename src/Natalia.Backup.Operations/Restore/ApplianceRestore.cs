@@ -161,14 +161,20 @@ internal sealed class ApplianceRestore(HypervisorConnection hypervisor, RestoreS
             throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound,
                 $"The VM of the point {image.Point} has no network '{unknown}'.", unknown,
                 own.Count == 0 ? "Leave -Network out: it has none." : $"It has: {string.Join(", ", own)}.");
-        ApplianceDescription? original = there.FirstOrDefault(a => a.ApplianceId == image.Appliance.ApplianceId
-            || a.HypervisorKind == image.Appliance.HypervisorKind && a.NativeId is not null
-                && a.NativeId == image.Appliance.NativeId);
-        List<string> open = [.. original?.Networks.Select(n => n.Name).Distinct()
-            .Where(n => own.Contains(n) && !wishes.Networks.ContainsKey(n)) ?? []];
+        foreach (ApplianceDescription original in there.Where(a => a.ApplianceId == image.Appliance.ApplianceId
+            || wishes.OriginalIds.Contains(a.ApplianceId)
+            || (a.HypervisorKind == image.Appliance.HypervisorKind && a.NativeId is not null
+                && a.NativeId == image.Appliance.NativeId)))
+            RequireNetworks(original, own);
+    }
+
+    private void RequireNetworks(ApplianceDescription original, HashSet<string> own)
+    {
+        List<string> open = [.. original.Networks.Select(n => n.Name).Distinct()
+            .Where(n => own.Contains(n) && !wishes.Networks.ContainsKey(n))];
         if (open.Count > 0)
             throw new NataliaException(ErrorIds.NetworkChoiceRequired, NataliaErrorKind.InvalidOperation,
-                $"The VM '{original!.Name}' still exists on '{hypervisor.Name}', and a copy has the same addresses "
+                $"The VM '{original.Name}' still exists on '{hypervisor.Name}', and a copy has the same addresses "
                 + $"inside. Both would be on {string.Join(", ", open.Select(n => $"'{n}'"))}.",
                 open[0],
                 $"Name another network for it: -Network @{{ '{open[0]}' = '...' }}, or itself where that is meant.");

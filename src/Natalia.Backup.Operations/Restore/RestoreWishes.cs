@@ -11,6 +11,8 @@ internal sealed record RestoreWishes
     internal Placement Placement { get; init; } = new();
     /// <summary>For each network of the point, the network to connect instead.</summary>
     internal IReadOnlyDictionary<string, string> Networks { get; init; } = new Dictionary<string, string>();
+    /// <summary>The ids of the VMs whose copy it is: all that stood for the point's appliance.</summary>
+    internal IReadOnlyList<string> OriginalIds { get; init; } = [];
     /// <summary>Whether the VM is started when it is complete.</summary>
     internal bool Start { get; init; }
 }

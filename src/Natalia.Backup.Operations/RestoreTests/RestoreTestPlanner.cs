@@ -206,9 +206,9 @@ internal sealed class RestoreTestPlanner(SessionRegistry registry, RestoreTestWi
                 "No connected hypervisor makes test VMs of restore points in a repository of this product.",
                 point.Point.RestorePointId,
                 "Connect one: Connect-NataliaHypervisor -Qemu FOLDER makes a test bench of this machine.");
-        string id = (await directory.ListEnrolmentsAsync([point.Repository], cancellationToken).ConfigureAwait(false))
-            .FirstOrDefault(e => e.Settings.ApplianceId == point.Point.ApplianceId)?.Settings.VMId
-            ?? point.Point.ApplianceId;
+        // A copy may lie where the appliance is not enrolled.
+        string id = (await directory.StandingAsync(cancellationToken).ConfigureAwait(false))
+            .Of(point.Point.ApplianceId)?.Settings.VMId ?? point.Point.ApplianceId;
         IReadOnlyList<LocatedAppliance> showing = await directory.ListAsync(able,
             cancellationToken).ConfigureAwait(false);
         return showing.FirstOrDefault(a => a.Description.ApplianceId == id)?.Hypervisor

@@ -10,7 +10,7 @@ internal static class NamingSchedules
     /// Asks this machine; one that has no schedules names nothing. Those of other machines are known there alone.
     /// </summary>
     /// <param name="names">The appliance's names and ids.</param>
-    /// <returns>The schedules' ids; null where this user cannot see them.</returns>
+    /// <returns>The schedules' ids; null where they cannot be seen, by this user for instance.</returns>
     internal static async Task<IReadOnlyList<string>?> FindAsync(IReadOnlyCollection<string> names,
         CancellationToken cancellationToken)
     {
@@ -25,11 +25,17 @@ internal static class NamingSchedules
         {
             return [];
         }
-        catch (NataliaException e) when (e.ErrorId == ErrorIds.PermissionDenied)
+        catch (NataliaException) when (!cancellationToken.IsCancellationRequested)
         {
             return null;
         }
     }
+
+    /// <summary>What to tell where schedules cannot be seen.</summary>
+    /// <param name="name">The appliance as schedules may name it.</param>
+    internal static string Unseen(string name) =>
+        $"Whether schedules of this machine name '{name}' cannot be seen by this user. Get-NataliaSchedule, by one who "
+        + "may, lists them.";
 
     /// <summary>Those of the schedules that name one of the names word for word; wildcards name nobody.</summary>
     internal static IReadOnlyList<string> Of(IEnumerable<ScheduleDefinition> schedules,

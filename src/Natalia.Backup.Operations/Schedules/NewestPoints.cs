@@ -38,7 +38,8 @@ internal sealed class NewestPoints(SessionRegistry registry, ApplianceDirectory 
                 ? []
                 : await directory.ListEnrolmentsAsync(connected, cancellationToken).ConfigureAwait(false);
             foreach (Enrolment enrolment in enrolments.Where(e => definition.Appliances.Count == 0
-                || definition.Appliances.Any(a => a == e.Settings.ApplianceId || fits(a, e.Settings.Name))))
+                || definition.Appliances.Any(a => a == e.Settings.ApplianceId
+                    || a == e.Settings.SuccessorId || fits(a, e.Settings.Name))))
             {
                 isKnown = true;
                 IReadOnlyList<RestorePoint> points = await enrolment.Repository.Points.GetRestorePointsAsync(

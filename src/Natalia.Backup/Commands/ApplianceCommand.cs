@@ -81,6 +81,13 @@ public abstract class ApplianceCommand : HypervisorCommand
     }
 
     /// <summary>
+    /// Which VMs stand for appliances, for a command that has to know it of every VM. By default null: it is looked up
+    /// for ids alone that no VM has.
+    /// </summary>
+    private protected virtual Task<StandingVMs?> FindStandingAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<StandingVMs?>(null);
+
+    /// <summary>
     /// The VMs that a selector means. Where a hypervisor can describe single VMs, only the wanted ones are described.
     /// </summary>
     private async Task<IReadOnlyList<LocatedAppliance>> FindAsync(ApplianceSelector selector,
@@ -88,7 +95,7 @@ public abstract class ApplianceCommand : HypervisorCommand
     {
         IReadOnlyList<HypervisorConnection> hypervisors = HypervisorsToRead();
         return ApplianceDirectory.SelectForChange(await Lookup.FindAsync(hypervisors, [selector],
-            cancellationToken).ConfigureAwait(false),
+            cancellationToken, await FindStandingAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(false),
             selector);
     }
 }

@@ -119,7 +119,7 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         // Where a hypervisor can describe single VMs, only the enrolled ones are.
         IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(hypervisors,
             [.. enrolments.Select(e => ApplianceSelector.Of(e.Settings.VMId))],
-            cancellationToken, []).ConfigureAwait(false);
+            cancellationToken, StandingVMs.None).ConfigureAwait(false);
         Dictionary<string, LocatedAppliance> byId = appliances.ToDictionary(a => a.Description.ApplianceId,
             StringComparer.Ordinal);
         List<Enrolment> wanted = [.. enrolments
@@ -175,10 +175,14 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         IReadOnlyList<RepositoryConnection> repositories = References.Clean(Repository) is { Count: > 0 } wanted
             ? Registry.RepositoriesWithPoints(wanted, null)
             : [.. Registry.Repositories.All.Where(c => !c.IsLimited)];
+        // First, so that one of them that does not answer is told of as an error, and not as a warning besides.
+        await directory.ListEnrolmentsAsync([.. repositories.Where(r => r.IsOwn)],
+            cancellationToken).ConfigureAwait(false);
         IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(isOptional
             ? []
             : Registry.Hypervisors.ForReading(named),
-            selectors, cancellationToken, [.. repositories.Where(r => r.IsOwn)]).ConfigureAwait(false);
+            selectors, cancellationToken,
+            await directory.StandingAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
         if (!namesHypervisor && !isOptional && !isId) DeferAway(Registry.Hypervisors);
         IReadOnlyList<Enrolment> enrolments = await directory.ListEnrolmentsAsync(repositories,
             cancellationToken).ConfigureAwait(false);

@@ -49,6 +49,10 @@ public sealed class GetNataliaScheduleCommand : ApplianceCommand
     [ValidateNotNullOrEmpty]
     public string? UnitFolder { get; set; }
 
+    /// <summary>A schedule may name an appliance by its id, whichever VM stands for it.</summary>
+    private protected override async Task<StandingVMs?> FindStandingAsync(CancellationToken cancellationToken) =>
+        await Lookup.StandingAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
+
     private protected override async Task ProcessApplianceAsync(LocatedAppliance located,
         CancellationToken cancellationToken)
     {

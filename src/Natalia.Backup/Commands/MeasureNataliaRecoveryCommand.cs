@@ -9,7 +9,8 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>One row for each objective of each appliance that is enrolled or has restore points: Rpo, Rto, RestoreTestAge,
 /// Coverage, OffHost, Immutability, VerificationAge, Schedule. Met and Missed rest on records, which the row names;
-/// where there are too few of them the verdict is NotEvidenced, which is no success. Reason says why.</para>
+/// where there are too few of them the verdict is NotEvidenced, which is no success. Reason says why. An appliance
+/// whose enrolment ended is measured only where it is named.</para>
 /// <para>The targets follow from the strategy that Set-NataliaAppliance was given; without one the appliance is
 /// measured as Daily. Attained is the worst of the period, Typical the median, Now what is now.</para>
 /// <para>The points of a period are read from the signed audit log, those that are gone included; damaged and missing

@@ -197,12 +197,15 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
         await using PointServing? serving = Immediate
             ? new PointServing(point.OpenAsync, null, TimeProvider.System, EmitWarning)
             : null;
+        StandingVMs standing = await new ApplianceDirectory(Registry, DeferError, EmitWarning)
+            .StandingAsync(point.Point.ApplianceId, cancellationToken).ConfigureAwait(false);
         var restore = new ApplianceRestore(hypervisor, image, new RestoreWishes
         {
             NewName = NewName,
             Placement = new Placement { VMHost = VMHost, Storage = Storage },
             Networks = NetworkChoices(),
             Start = Start,
+            OriginalIds = standing.VMsOf(point.Point.ApplianceId),
         }, new BuildJournal(BuildJournal.DefaultFolder),
             serving is null ? null : (serving, PointImages.OwnDisks(image, hasSystemImage)));
         // Before the question, so that -WhatIf tells of what would be refused.

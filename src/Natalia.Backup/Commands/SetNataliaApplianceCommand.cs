@@ -27,7 +27,8 @@ namespace Natalia.Backup.Commands;
 /// the appliance keeps its id, its points, its retention and its settings, and backups go on with its history; the
 /// first one reads everything. The audit log tells of it. While the VM that stands for the appliance until now is
 /// there, that is the error ApplianceStillExists. In each repository where the appliance is enrolled it is said
-/// once.</para>
+/// once; until then nothing goes there. Where both VMs have one name, name the VM by the id that it has by itself.
+/// </para>
 /// <para>Unregister-NataliaAppliance ends an enrolment.</para>
 /// <para>Whether the data disk can be told is checked now, not in the first scheduled night; and so is a system image,
 /// a calendar and everything else of restore tests.</para>
@@ -311,13 +312,17 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
             ? ApplianceId
             : Appliance);
         if (_sshHost is not null && selectors.Count > 1) throw OfOneOnly();
-        IReadOnlyList<LocatedAppliance> appliances = await _directory.FindAsync(HypervisorsToRead(), selectors,
-            cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<HypervisorConnection> hypervisors = HypervisorsToRead();
+        StandingVMs standing = await _directory.StandingAsync(hypervisors, cancellationToken).ConfigureAwait(false);
+        // Beside the id of an appliance a name or an id means the VM itself, whatever it stands for.
+        IReadOnlyList<LocatedAppliance> appliances = await _directory.FindAsync(hypervisors, selectors,
+            cancellationToken, TakesPlaceOf is null ? standing : StandingVMs.None).ConfigureAwait(false);
         foreach (ApplianceSelector selector in selectors)
         {
             try
             {
-                List<LocatedAppliance> chosen = [.. ApplianceDirectory.SelectForChange(appliances, selector)];
+                List<LocatedAppliance> chosen = [.. ApplianceDirectory.SelectForChange(appliances, selector,
+                    meansVM: ParameterSetName != IdSet)];
                 _chosen.UnionWith(chosen.Select(a => a.Description.ApplianceId));
                 if (_sshHost is not null && _chosen.Count > 1) throw OfOneOnly();
                 if (TakesPlaceOf is not null && _chosen.Count > 1)
@@ -330,19 +335,18 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
                         located.Description.Name);
                     IReadOnlyList<Enrolment> enrolments = await _directory.ListEnrolmentsAsync([repository],
                         cancellationToken).ConfigureAwait(false);
-                    if (TakesPlaceOf is string id)
+                    string? goesOn = TakesPlaceOf
+                        ?? FindHistory(repository, located, enrolments, standing);
+                    if (goesOn is not null)
                     {
-                        Succession succession = await Succession.PlanAsync(repository, id, located, enrolments,
+                        Succession succession = await Succession.PlanAsync(repository, goesOn, located, enrolments,
+                            standing, cancellationToken).ConfigureAwait(false);
+                        await SetAsync(repository, located, succession.Settings, succession, standing,
                             cancellationToken).ConfigureAwait(false);
-                        await SetAsync(repository, located, succession.Settings,
-                            succession.IsInPlace ? null : succession, cancellationToken).ConfigureAwait(false);
                         continue;
                     }
-                    ApplianceSettings? before = enrolments.FirstOrDefault(e => e.IsOf(located))?.Settings;
-                    if (before is null && enrolments.FirstOrDefault(
-                        e => e.Settings.ApplianceId == located.Description.ApplianceId) is Enrolment replaced)
-                        throw Succession.Replaced(located.Description, replaced);
-                    await SetAsync(repository, located, before, null, cancellationToken).ConfigureAwait(false);
+                    await SetAsync(repository, located, enrolments.FirstOrDefault(e => e.IsOf(located))?.Settings, null,
+                        standing, cancellationToken).ConfigureAwait(false);
                 }
             }
             catch (NataliaException e)
@@ -350,6 +354,24 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
                 EmitError(e, selector.Text);
             }
         }
+    }
+
+    /// <summary>
+    /// The appliance with whose history a VM goes on that is not enrolled here: one for which it stands in another
+    /// repository, or stood until its enrolment ended. Null for a VM that is enrolled, or stands for itself.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>ApplianceReplaced</c>.</exception>
+    private static string? FindHistory(RepositoryConnection repository, LocatedAppliance located,
+        IReadOnlyList<Enrolment> enrolments, StandingVMs standing)
+    {
+        string vmId = located.Description.ApplianceId;
+        if (!repository.IsOwn) return null;
+        if (standing.ReplacementOf(vmId) is Enrolment by) throw Succession.Replaced(located.Description, by);
+        string id = standing.IdOf(vmId);
+        if (id == vmId || enrolments.Any(e => e.IsOf(located))) return null;
+        if (enrolments.FirstOrDefault(e => e.Settings.ApplianceId == id) is Enrolment other)
+            throw Succession.NotTold(located.Description, other, standing.Of(id)!);
+        return id;
     }
 
     private NataliaException OfOneOnly() => new(ErrorIds.SshHostInvalid, NataliaErrorKind.InvalidArgument,
@@ -399,7 +421,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         IsBound(parameter) ? (said == 0 ? null : said) : known;
 
     private async Task SetAsync(RepositoryConnection repository, LocatedAppliance located, ApplianceSettings? before,
-        Succession? succession, CancellationToken cancellationToken)
+        Succession? succession, StandingVMs standing, CancellationToken cancellationToken)
     {
         ApplianceDescription description = located.Description;
         if ((IsBound(nameof(OnQuiesceFailure)) || IsBound(nameof(NeverQuiesce))) && !repository.IsOwn)
@@ -425,7 +447,8 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
             NeverQuiesce = IsBound(nameof(NeverQuiesce)) ? NeverQuiesce : known.NeverQuiesce,
             RestoreTest = Change(known.RestoreTest),
         };
-        if (succession is not null && !IsBound(nameof(DataDisk)) && after.DataDiskId is string lost
+        bool isTakeover = succession is { IsInPlace: false };
+        if (isTakeover && !IsBound(nameof(DataDisk)) && after.DataDiskId is string lost
             && !description.Disks.Any(d => d.DiskId == lost))
         {
             EmitWarning($"'{description.Name}' has no disk '{lost}', which held the data of the lost VM: its data disk "
@@ -441,10 +464,11 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         IChangeTrackingControl? tracking = EnableChangeTracking
             ? located.Hypervisor.Hypervisor.Require<IChangeTrackingControl>("change tracking to switch on")
             : null;
-        string action = before is null
+        bool isNew = succession is null ? before is null : succession.Before is null;
+        string action = isNew
             ? $"Enrol in repository '{repository.Name}'"
             : $"Change its settings in repository '{repository.Name}'";
-        if (succession is not null)
+        if (succession is not null && isTakeover)
         {
             LocatedAppliance? old = await succession.CheckAsync(_directory!, Registry.Hypervisors.ForReading(null),
                 Force, cancellationToken).ConfigureAwait(false);
@@ -455,12 +479,13 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         if (quiescing is not null) action += ", and switch the integration service for backups on";
         if (tracking is not null) action += ", and switch change tracking on, for which the VM stands still a moment";
         if (!await ShouldProcessAsync(description.Name, action).ConfigureAwait(false)) return;
-        after = await WithHostKeyAsync(located, after, isNew: before is null, cancellationToken).ConfigureAwait(false);
+        after = await WithHostKeyAsync(located, after, isNew, cancellationToken).ConfigureAwait(false);
         if (quiescing is not null) await EnableAsync(quiescing, description, cancellationToken).ConfigureAwait(false);
         if (succession is not null)
         {
-            await succession.ExecuteAsync(repository, after, cancellationToken).ConfigureAwait(false);
-            await TellAsync(repository, succession, after, cancellationToken).ConfigureAwait(false);
+            await succession.ExecuteAsync(repository, after == succession.Before ? null : after, EmitWarning,
+                cancellationToken).ConfigureAwait(false);
+            await TellAsync(repository, succession, after, standing, cancellationToken).ConfigureAwait(false);
         }
         // In a hypervisor's storage also when nothing differs: a VM that is enrolled by its schedule alone stays so
         // without it.
@@ -476,24 +501,19 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
 
     /// <summary>What the user has to do besides, now that another VM stands for the appliance.</summary>
     private async Task TellAsync(RepositoryConnection repository, Succession succession, ApplianceSettings after,
-        CancellationToken cancellationToken)
+        StandingVMs standing, CancellationToken cancellationToken)
     {
-        EmitVerbose($"'{after.Name}' goes on with the history of {after.ApplianceId}. Its next backup reads "
-            + "everything, because the tracking of the lost VM says nothing of this one.");
-        IReadOnlyList<RepositoryConnection> others = [.. Registry.Repositories.All
-            .Where(r => r != repository && r.IsOwn && !r.IsLimited)];
-        IReadOnlyList<Enrolment> elsewhere = others.Count == 0
-            ? []
-            : await _directory!.ListEnrolmentsAsync(others, cancellationToken).ConfigureAwait(false);
-        foreach (Enrolment other in elsewhere.Where(e => e.Settings.ApplianceId == after.ApplianceId
-            && e.Settings.VMId != after.VMId))
-            EmitWarning($"The appliance is enrolled in repository '{other.Repository.Name}' too, where its old VM "
-                + "still stands for it: say the same with -Repository "
-                + $"'{other.Repository.Name}', or end it with Unregister-NataliaAppliance.");
+        if (!succession.IsInPlace)
+            EmitVerbose($"'{after.Name}' goes on with the history of {after.ApplianceId}. Its next backup reads "
+                + "everything, because the tracking of the lost VM says nothing of this one.");
+        foreach (Enrolment other in standing.WordsOf(after.ApplianceId).Where(e => !e.IsEnded
+            && e.Repository != repository && e.Settings.VMId != after.VMId))
+            EmitWarning(Succession.NotToldWarning(after.VMId, other));
         if (string.Equals(succession.FormerName, after.Name, StringComparison.OrdinalIgnoreCase)) return;
         IReadOnlyList<string>? schedules = await NamingSchedules.FindAsync([succession.FormerName],
             cancellationToken).ConfigureAwait(false);
-        if (schedules is { Count: > 0 })
+        if (schedules is null) EmitWarning(NamingSchedules.Unseen(succession.FormerName));
+        else if (schedules.Count > 0)
             EmitWarning($"'{after.Name}' was called '{succession.FormerName}' until now, and so it is named by "
                 + $"{string.Join(", ", schedules.Select(s => $"'{s}'"))}, whose runs do not find it any more. Give the "
                 + "VM its old name on the hypervisor, or register the schedule again with the new one.");

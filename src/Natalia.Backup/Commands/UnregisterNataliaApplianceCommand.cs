@@ -15,7 +15,8 @@ namespace Natalia.Backup.Commands;
 /// stay, and restore as before; Remove-NataliaRestorePoint and Invoke-NataliaRetention remove points, this never does.
 /// The VM is not touched and need not be there.</para>
 /// <para>The end is a record of the audit log, enrolment-ended, with the reason. Set-NataliaAppliance enrols the
-/// appliance again, with its old history.</para>
+/// appliance again, with its old history: the VM that stood for it last goes on under its id, also one that took the
+/// place of another.</para>
 /// <para>A VM that was restored and goes on needs no end: Set-NataliaAppliance -ApplianceId lets it take the lost one's
 /// place.</para>
 /// <para>Schedules of this machine that name the appliance are told as a warning. A VM of Proxmox VE that a schedule of
@@ -126,13 +127,15 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
             $"End the enrolment in repository '{enrolment.Repository.Name}'; restore points, retention policy and "
             + "audit records stay").ConfigureAwait(false))
             return;
+        await Succession.EndLeftoverAsync(enrolment, cancellationToken).ConfigureAwait(false);
         await Evidence.Over(enrolment.Repository).EndEnrolmentAsync(settings, Reason,
             cancellationToken).ConfigureAwait(false);
         EmitVerbose($"'{settings.Name}' is not enrolled in '{enrolment.Repository.Name}' any more. "
             + $"Get-NataliaRestorePoint -ApplianceId {settings.ApplianceId} lists the points that stay.");
         IReadOnlyList<string>? schedules = await NamingSchedules.FindAsync([settings.Name, settings.ApplianceId],
             cancellationToken).ConfigureAwait(false);
-        if (schedules is { Count: > 0 })
+        if (schedules is null) EmitWarning(NamingSchedules.Unseen(settings.Name));
+        else if (schedules.Count > 0)
             EmitWarning($"'{settings.Name}' is named by {string.Join(", ", schedules.Select(s => $"'{s}'"))}: such "
                 + "runs do not find it any more, and fail where they find nothing else. Register the schedule again, "
                 + "or remove it with Unregister-NataliaSchedule.");

@@ -11,60 +11,35 @@ namespace Natalia.Backup.Cmdlets.Tests.Appliances;
 /// A restored VM takes the place of the lost one, and an enrolment ends: on real folders, and on a simulated Hyper-V
 /// host.
 /// </summary>
-public sealed class SuccessionTests : IDisposable
+public sealed class SuccessionTests : SuccessionRoom
 {
-    private readonly TemporaryFolder _folder = new();
-    private readonly EngineSession _session = new();
-    private readonly string _lost;
-
-    public SuccessionTests()
-    {
-        Directory.CreateDirectory(_folder["vms"]);
-        Directory.CreateDirectory(_folder["out"]);
-        Describe("vms", "natalia-nice", "4711");
-        Ok("Connect-NataliaHypervisor -Folder $args[0] -Name vms; "
-            + "Connect-NataliaHypervisor -Folder $args[1] -Name out; "
-            + "New-NataliaRepository -Name local -Path $args[2] -Unencrypted",
-            _folder["vms"], _folder["out"], _folder["repository"]);
-        Ok("Set-NataliaAppliance natalia-nice -Repository local -IncludeSystemDisk -Strategy SixHourly; "
-            + "Set-NataliaRetention natalia-nice -Daily 7 -Repository local -Confirm:$false; "
-            + "Invoke-NataliaBackup natalia-nice");
-        _lost = One("(Get-NataliaAppliance).ApplianceId");
-    }
-
-    public void Dispose()
-    {
-        _session.Dispose();
-        _folder.Dispose();
-    }
-
     [Fact]
     public void A_restored_vm_goes_on_with_the_history_and_the_settings_of_the_lost_one()
     {
         string own = Lose();
-        EngineSession.Result lost = Run("Get-NataliaAppliance | Invoke-NataliaBackup");
+EngineSession.Result lost = Run("Get-NataliaAppliance | Invoke-NataliaBackup");
         Assert.Equal([ErrorIds.ApplianceNotFound], lost.ErrorIds);
-        Assert.Contains($"-ApplianceId {_lost}", lost.Errors[0].ErrorDetails.RecommendedAction);
-        Ok("Set-NataliaAppliance natalia-nice -ApplianceId $args[0]", _lost);
+        Assert.Contains($"-ApplianceId {Lost}", lost.Errors[0].ErrorDetails.RecommendedAction);
+        Ok("Set-NataliaAppliance natalia-nice -ApplianceId $args[0]", Lost);
 
-        Assert.Equal([$"{_lost} {own} out local SixHourly True"],
+        Assert.Equal([$"{Lost} {own} out local SixHourly True"],
             Ok("Get-NataliaAppliance | ForEach-Object { \"$($_.ApplianceId) $($_.SuccessorId) $($_.Hypervisor) "
                 + "$($_.Repository) $($_.Strategy) $($_.IncludeSystemDisk)\" }").Text);
-        foreach (string how in new[] { "natalia-nice", $"-ApplianceId {_lost}", $"-ApplianceId {own}", _lost })
-            Assert.Equal([$"{_lost} True"], Ok($"Get-NataliaAppliance {how} | ForEach-Object "
+        foreach (string how in new[] { "natalia-nice", $"-ApplianceId {Lost}", $"-ApplianceId {own}", Lost })
+            Assert.Equal([$"{Lost} True"], Ok($"Get-NataliaAppliance {how} | ForEach-Object "
                 + "{ \"$($_.ApplianceId) $($_.IsEnrolled)\" }").Text);
         // However a schedule names it.
         foreach (string who in new[] { "Get-NataliaAppliance | Invoke-NataliaBackup",
-            "Invoke-NataliaBackup natalia-nice", $"Invoke-NataliaBackup {_lost}", $"Invoke-NataliaBackup {own}" })
-            Assert.Equal([$"{_lost} natalia-nice"],
+            "Invoke-NataliaBackup natalia-nice", $"Invoke-NataliaBackup {Lost}", $"Invoke-NataliaBackup {own}" })
+            Assert.Equal([$"{Lost} natalia-nice"],
                 Ok(who + " | ForEach-Object { \"$($_.ApplianceId) $($_.ApplianceName)\" }").Text);
         Assert.Equal(["5"], Ok("@(Get-NataliaAppliance | Get-NataliaRestorePoint).Count").Text);
-        Assert.Equal([$"{_lost} Daily"], Ok("Get-NataliaAppliance | Get-NataliaRetentionPlan | ForEach-Object "
-            + "{ \"$($_.ApplianceId) Daily\" } | Select-Object -Unique").Text);
-        Assert.Equal([_lost],
+        Assert.Equal([$"{Lost} 7"], Ok("Get-NataliaAppliance | Get-NataliaRetention | ForEach-Object "
+            + "{ \"$($_.ApplianceId) $($_.Daily)\" }").Text);
+        Assert.Equal([Lost],
             Ok("(Measure-NataliaRecovery).ApplianceId | Select-Object -Unique").Text);
         Ok("Set-NataliaAppliance natalia-nice -Strategy Daily");
-        Assert.Equal([$"{_lost} {own} Daily"], Ok("Get-NataliaAppliance | ForEach-Object { \"$($_.ApplianceId) "
+        Assert.Equal([$"{Lost} {own} Daily"], Ok("Get-NataliaAppliance | ForEach-Object { \"$($_.ApplianceId) "
             + "$($_.SuccessorId) $($_.Strategy)\" }").Text);
         Assert.Contains("takes the place of the VM",
             One("(Get-NataliaAuditRecord | Where-Object { $_.Event -eq 'appliance-set' -and $_.Reason }).Reason"));
@@ -73,8 +48,8 @@ public sealed class SuccessionTests : IDisposable
         Describe("vms", "natalia-nice", "4711");
         Assert.Equal(["out"], Ok("(Get-NataliaAppliance).Hypervisor").Text);
         Ok("Get-NataliaAppliance | Export-NataliaApplianceConfiguration -Destination $args[0]",
-            _folder["configuration.json"]);
-        Assert.Contains(own, File.ReadAllText(_folder["configuration.json"]));
+            Folder["configuration.json"]);
+        Assert.Contains(own, File.ReadAllText(Folder["configuration.json"]));
     }
 
     [Fact]
@@ -82,27 +57,31 @@ public sealed class SuccessionTests : IDisposable
     {
         string own = Restore("copy");
         Assert.Equal([ErrorIds.ApplianceStillExists],
-            Run($"Set-NataliaAppliance copy -ApplianceId {_lost}").ErrorIds);
+            Run($"Set-NataliaAppliance copy -ApplianceId {Lost}").ErrorIds);
         Assert.Equal(["vms"], Ok("(Get-NataliaAppliance).Hypervisor").Text);
-        Ok($"Set-NataliaAppliance copy -ApplianceId {_lost} -Force -WhatIf");
+        Ok($"Set-NataliaAppliance copy -ApplianceId {Lost} -Force -WhatIf");
         Assert.Equal(["vms"], Ok("(Get-NataliaAppliance).Hypervisor").Text);
 
-        Ok($"Set-NataliaAppliance copy -ApplianceId {_lost} -Force");
-        Assert.Equal([$"{_lost} copy"],
+        Ok($"Set-NataliaAppliance copy -ApplianceId {Lost} -Force");
+        Assert.Equal([$"{Lost} copy"],
             Ok("Get-NataliaAppliance | ForEach-Object { \"$($_.ApplianceId) $($_.Name)\" }").Text);
         foreach (string old in new[] { "Invoke-NataliaBackup natalia-nice",
-            $"Invoke-NataliaBackup natalia-nice -ApplianceId {_lost} -Repository local",
+            $"Invoke-NataliaBackup natalia-nice -ApplianceId {Lost} -Repository local",
             "Set-NataliaAppliance natalia-nice -Strategy Daily" })
             Assert.Equal([ErrorIds.ApplianceReplaced], Run(old).ErrorIds);
         // The appliance's id means the VM that stands for it.
-        Assert.Equal(["copy"], Ok($"(Invoke-NataliaBackup {_lost}).ApplianceName").Text);
+        Assert.Equal(["copy"], Ok($"(Invoke-NataliaBackup {Lost}).ApplianceName").Text);
         Assert.Equal(["copy"], Ok("(Get-NataliaAppliance | Invoke-NataliaBackup).ApplianceName").Text);
 
         Assert.Equal([ErrorIds.ApplianceStillExists],
-            Run($"Set-NataliaAppliance natalia-nice -ApplianceId {_lost}").ErrorIds);
-        Ok($"Set-NataliaAppliance natalia-nice -ApplianceId {_lost} -Force");
-        Assert.Equal([$"{_lost}  natalia-nice"],
+            Run($"Set-NataliaAppliance natalia-nice -ApplianceId {Lost}").ErrorIds);
+        Ok($"Set-NataliaAppliance natalia-nice -ApplianceId {Lost} -Force");
+        Assert.Equal([$"{Lost}  natalia-nice"],
             Ok("Get-NataliaAppliance | ForEach-Object { \"$($_.ApplianceId) $($_.SuccessorId) $($_.Name)\" }").Text);
+        // The copy was in the appliance's place, and is not any more; what becomes of it has to be said.
+        EngineSession.Result copy = Run("Invoke-NataliaBackup copy");
+        Assert.Equal([ErrorIds.ApplianceReplaced], copy.ErrorIds);
+        Ok(Cures(copy)[1]);
         Assert.Equal([own], Ok("(Invoke-NataliaBackup copy).ApplianceId").Text);
     }
 
@@ -111,9 +90,9 @@ public sealed class SuccessionTests : IDisposable
     {
         string own = Lose();
         Ok("Set-NataliaAppliance natalia-nice -Repository local; Invoke-NataliaBackup natalia-nice");
-        Ok($"Set-NataliaAppliance natalia-nice -ApplianceId {_lost}");
-        Assert.Equal([_lost], Ok("(Get-NataliaAppliance).ApplianceId").Text);
-        Assert.Equal([_lost], Ok("(Get-NataliaAppliance | Invoke-NataliaBackup).ApplianceId").Text);
+        Ok($"Set-NataliaAppliance natalia-nice -ApplianceId {Lost}");
+        Assert.Equal([Lost], Ok("(Get-NataliaAppliance).ApplianceId").Text);
+        Assert.Equal([Lost], Ok("(Get-NataliaAppliance | Invoke-NataliaBackup).ApplianceId").Text);
         // What it has of its own stays.
         Assert.Equal(["1"], Ok($"@(Get-NataliaRestorePoint -ApplianceId {own}).Count").Text);
         Assert.Equal(["enrolment-ended"], Ok($"(Get-NataliaAuditRecord -Appliance {own} | "
@@ -145,18 +124,18 @@ public sealed class SuccessionTests : IDisposable
             Ok("(Get-NataliaAuditRecord | Where-Object Event -eq enrolment-ended).Reason").Text);
         Assert.Equal(["True"], Ok("Test-NataliaAudit -Quiet").Text);
         Ok("Set-NataliaAppliance natalia-nice -Repository local; Get-NataliaAppliance | Invoke-NataliaBackup");
-        Assert.Equal(["2"], Ok("@(Get-NataliaRestorePoint -ApplianceId $args[0]).Count", _lost).Text);
+        Assert.Equal(["2"], Ok("@(Get-NataliaRestorePoint -ApplianceId $args[0]).Count", Lost).Text);
     }
 
     [Fact]
     public void An_enrolment_in_two_repositories_ends_in_the_one_that_is_named()
     {
         Ok("New-NataliaRepository -Name second -Path $args[0] -Unencrypted; "
-            + "Set-NataliaAppliance natalia-nice -Repository second", _folder["second"]);
+            + "Set-NataliaAppliance natalia-nice -Repository second", Folder["second"]);
         Assert.Equal([ErrorIds.RepositoryAmbiguous],
             Run("Unregister-NataliaAppliance natalia-nice -Confirm:$false").ErrorIds);
         Lose();
-        EngineSession.Result taken = Ok($"Set-NataliaAppliance natalia-nice -ApplianceId {_lost} -Repository local");
+        EngineSession.Result taken = Ok($"Set-NataliaAppliance natalia-nice -ApplianceId {Lost} -Repository local");
         Assert.Contains("'second'", Assert.Single(taken.Warnings));
         Ok("Unregister-NataliaAppliance natalia-nice -Repository second -Confirm:$false");
         Assert.Equal(["local"], Ok("(Get-NataliaAppliance).Repository").Text);
@@ -170,7 +149,7 @@ public sealed class SuccessionTests : IDisposable
         string own = Lose();
         // Enrolled on its own as well, so that a takeover has two records to write.
         Ok("Set-NataliaAppliance natalia-nice -Repository local");
-        string script = string.Format(System.Globalization.CultureInfo.InvariantCulture, change, _lost);
+        string script = string.Format(System.Globalization.CultureInfo.InvariantCulture, change, Lost);
         Assert.Contains(own, One("(Get-NataliaAppliance | Where-Object Hypervisor).ApplianceId"));
         string before = Try(script, Fault.None, 0, isWhatIf: true).State;
         (string after, int operations, _) = Try(script, Fault.None, -1);
@@ -190,13 +169,7 @@ public sealed class SuccessionTests : IDisposable
     /// <summary>Does something in a copy of the repository, with one write that goes wrong.</summary>
     private (string State, int Writes, bool HasFailed) Try(string script, Fault fault, int at, bool isWhatIf = false)
     {
-        using var copy = new TemporaryFolder();
-        foreach (string file in Directory.GetFiles(_folder["repository"], "*", SearchOption.AllDirectories))
-        {
-            string to = copy[Path.GetRelativePath(_folder["repository"], file)];
-            Directory.CreateDirectory(Path.GetDirectoryName(to)!);
-            File.Copy(file, to);
-        }
+        using TemporaryFolder copy = Copy();
         int writes;
         bool hasFailed;
         using (var session = new EngineSession())
@@ -216,9 +189,6 @@ public sealed class SuccessionTests : IDisposable
             return (string.Join(" ", session.Run("Get-NataliaAppliance -ErrorAction Ignore | ForEach-Object "
                 + "{ \"$($_.ApplianceId)/$($_.SuccessorId)\" }").Text), writes, hasFailed);
         }
-
-        void Connect(EngineSession session) => session.Run("Connect-NataliaHypervisor -Folder $args[0] -Name vms; "
-            + "Connect-NataliaHypervisor -Folder $args[1] -Name out", _folder["vms"], _folder["out"]);
     }
 
     [Fact]
@@ -227,7 +197,7 @@ public sealed class SuccessionTests : IDisposable
         Assert.Equal(["natalia-backup-nightly"], NamingSchedules.Of(
             [Sample.Schedule with { Appliances = ["NATALIA-nice"] },
                 Sample.Schedule with { Name = "all", Appliances = [] },
-                Sample.Schedule with { Name = "pattern", Appliances = ["natalia-*"] }], ["natalia-nice", _lost]));
+                Sample.Schedule with { Name = "pattern", Appliances = ["natalia-*"] }], ["natalia-nice", Lost]));
     }
 
     [Fact]
@@ -248,45 +218,5 @@ public sealed class SuccessionTests : IDisposable
         Assert.StartsWith($"{lost} Full ", made[0]);
         Assert.Contains("another VM", made[0]);
         Assert.StartsWith($"{lost} Incremental", made[1]);
-    }
-
-    /// <summary>The VM is lost, and its newest point becomes another one.</summary>
-    /// <returns>The id that the new one has by itself.</returns>
-    private string Lose()
-    {
-        Directory.Delete(_folder["vms/natalia-nice"], true);
-        return Restore("natalia-nice");
-    }
-
-    private string Restore(string name)
-    {
-        string own = One("(Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -Hypervisor out -NewName "
-            + $"{name} -Network @{{ voice = 'lab' }}).ApplianceId");
-        Assert.NotEqual(_lost, own);
-        return own;
-    }
-
-    private void Describe(string hypervisor, string name, string id)
-    {
-        string folder = _folder[$"{hypervisor}/{name}"];
-        Directory.CreateDirectory(folder);
-        File.WriteAllBytes(Path.Combine(folder, "system.raw"), RepositoryFixture.Disk(60_416, 1));
-        File.WriteAllBytes(Path.Combine(folder, "data.raw"), RepositoryFixture.Disk(200_192, 2));
-        File.WriteAllText(Path.Combine(folder, "vm.json"), $$"""
-            { "id": "{{id}}", "name": "{{name}}", "networks": [ { "name": "voice" } ],
-              "disks": [ { "id": "system", "path": "system.raw", "role": "System", "format": "raw" },
-                         { "id": "data", "path": "data.raw", "role": "Data", "format": "raw" } ] }
-            """);
-    }
-
-    private string One(string script, params object?[] arguments) => Assert.Single(Ok(script, arguments).Text);
-
-    private EngineSession.Result Run(string script, params object?[] arguments) => _session.Run(script, arguments);
-
-    private EngineSession.Result Ok(string script, params object?[] arguments)
-    {
-        EngineSession.Result result = Run(script, arguments);
-        Assert.Empty(result.Errors.Select(e => $"{e.FullyQualifiedErrorId}: {e}"));
-        return result;
     }
 }

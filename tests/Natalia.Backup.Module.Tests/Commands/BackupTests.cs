@@ -181,12 +181,15 @@ public sealed class BackupTests : IDisposable
     {
         _fixture.WithRepository("local").BackUp();
         string id = (string)_fixture.Run("(Get-NataliaAppliance -Name natalia-paris).ApplianceId").Single.BaseObject;
+        Assert.Equal(["ApplianceStillExists"],
+            Ids(_fixture.Run("Invoke-NataliaBackup natalia-lyon -ApplianceId $args[0]", id)));
+        Assert.Equal(["ApplianceAmbiguous"],
+            Ids(_fixture.Run("Invoke-NataliaBackup natalia-* -ApplianceId $args[0]", id)));
+        Directory.Delete(Path.GetDirectoryName(_fixture.Disk("natalia-paris"))!, true);
 
         Assert.Equal(id,
             _fixture.Run("Invoke-NataliaBackup natalia-lyon -ApplianceId $args[0]", id).ThrowIfFailed()
                 .Value("ApplianceId"));
-        Assert.Equal(["ApplianceAmbiguous"],
-            Ids(_fixture.Run("Invoke-NataliaBackup natalia-* -ApplianceId $args[0]", id)));
     }
 
     [Fact]
