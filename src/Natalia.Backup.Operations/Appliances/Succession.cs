@@ -94,8 +94,11 @@ internal sealed class Succession
         return new Succession(located, before, await FindOwnAsync(repository,
             new[] { vmId, before.VMId }.Where(id => id != applianceId).Distinct(StringComparer.Ordinal),
             cancellationToken).ConfigureAwait(false),
-            [.. standing.WordsOf(applianceId).Where(e => !e.IsEnded).Select(e => e.Settings.VMId).Append(before.VMId)
-                .Where(id => id != vmId).Distinct(StringComparer.Ordinal)])
+            // What was decided in another repository is told to this one, whether the old VM is there or not.
+            word is not null && word.IsOf(located)
+                ? []
+                : [.. standing.WordsOf(applianceId).Where(e => !e.IsEnded).Select(e => e.Settings.VMId)
+                    .Append(before.VMId).Where(id => id != vmId).Distinct(StringComparer.Ordinal)])
         {
             Before = known,
             IsInPlace = before.VMId == vmId,

@@ -47,7 +47,8 @@ public abstract class SuccessionRoom : IDisposable
 
     private protected string Restore(string name)
     {
-        string own = One("(Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -Hypervisor out -NewName "
+        string own = One("(Get-NataliaRestorePoint -Latest -Repository local | "
+            + "Restore-NataliaAppliance -Hypervisor out -NewName "
             + $"{name} -Network @{{ voice = 'lab' }}).ApplianceId");
         Assert.NotEqual(Lost, own);
         return own;

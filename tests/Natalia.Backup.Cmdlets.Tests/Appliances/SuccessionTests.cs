@@ -17,7 +17,7 @@ public sealed class SuccessionTests : SuccessionRoom
     public void A_restored_vm_goes_on_with_the_history_and_the_settings_of_the_lost_one()
     {
         string own = Lose();
-EngineSession.Result lost = Run("Get-NataliaAppliance | Invoke-NataliaBackup");
+        EngineSession.Result lost = Run("Get-NataliaAppliance | Invoke-NataliaBackup");
         Assert.Equal([ErrorIds.ApplianceNotFound], lost.ErrorIds);
         Assert.Contains($"-ApplianceId {Lost}", lost.Errors[0].ErrorDetails.RecommendedAction);
         Ok("Set-NataliaAppliance natalia-nice -ApplianceId $args[0]", Lost);
