@@ -144,6 +144,8 @@ function RunExample($example, $facts, [string] $root, [string[]] $connected) {
     CopyTree $template $root
     foreach ($file in "$root/C/ProgramData/natalia.json", "$root/here/natalia.json", "$root/here/profile.json") { [IO.File]::WriteAllText($file, [IO.File]::ReadAllText($file).Replace("$template/", "$root/")) }
     if ($example.damaged) { Damage $root }
+    # A VM that was restored is there in place of the lost one.
+    if ($example.code -match '\bnatalia-paris-restored\b') { Remove-Item "$root/D/Exports/natalia-paris" -Recurse -Force }
     # An appliance that was just deployed, and is switched off.
     if ($example.code -match '\bnatalia-new\b') {
         CopyTree "$root/D/Exports/natalia-test" "$root/D/Exports/natalia-new"
