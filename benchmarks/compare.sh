@@ -203,7 +203,7 @@ SWAP
     [ "$brief" = 1 ] || timed 'scrub every object' "$into" -Step scrub -Work "$work" -Repository "$into"
 }
 
-# What the primitives take, right before and after what is measured against them.
+# What the primitives take, right before what is measured against them.
 primitives() {
     local out=$work/primitives-$round.json
     dotnet "$program" primitives "$folder/disk.raw" --rounds 1 --folder "$work" --json "$out" > "$work/log" 2>&1 \

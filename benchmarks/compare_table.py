@@ -1,8 +1,9 @@
 """The tables of compare.sh: reads what its rounds have measured, and prints medians, limits and ratios. Also writes them as JSON.
 
 The limit of a step is the start of the shell, the stretching of the password, and the time that the same bytes take in the primitives alone on all
-processors, whatever takes longest: the processors (every primitive's seconds, and those that the system needs to write, over all processors), or the disk
-that is written to. Its CPU is the sum of the same things in seconds of processor time, which a busy machine changes less than it changes the clock's.
+processors, whatever takes longest: the processors (the plain loop's processor time, with the system's part in the write, over all processors), or the disk
+that is written to. Its CPU is the sum of the same things in seconds of processor time. Programs that use the machine as well make every step slower by the
+clock, and the limit much less so: then only the ratios of CPU say something.
 """
 import json
 import statistics
@@ -36,8 +37,9 @@ def limit_of(primitives, name, start):
     """Wall and CPU seconds that one round's primitives leave as the limit of a step. START is (wall, CPU) of the shell."""
     processors, measured = primitives["processors"], primitives["rounds"][0]
     step, password = measured[name], measured["password"]
-    write = step["write"] or {"seconds": 0, "cpuSeconds": 0}
-    computing = (sum(step["stages"].values()) + write["cpuSeconds"]) / processors
+    write = step["write"] or {"seconds": 0}
+    # Not the stages: theirs are seconds by the clock, also those in which a worker had no processor.
+    computing = step["loop"]["cpuSeconds"] / processors
     return {"wall": start[0] + password["seconds"] + max(computing, write["seconds"]),
             "cpu": start[1] + password["cpuSeconds"] + step["loop"]["cpuSeconds"],
             "plainLoop": start[0] + password["seconds"] + step["loop"]["seconds"]}
@@ -98,7 +100,7 @@ def print_limits(rows, rounds):
         line("  " + step, ["%.2f" % r["limitSeconds"], "%.2f" % r["plainLoopSeconds"], "%.2f" % r["seconds"], "%.2f" % r["timesLimit"],
                            "%.0f%%" % (100 * r["share"]), "%.2f" % r["cpuTimesLimit"], number(r["timesRestic"], "%.2f"),
                            number(r["timesBorg"], "%.2f"), "<= %.2f" % r["goalTimesLimit"]])
-    print("limit: start of the shell, password, and the slower of processors and disk. Plain loop: the same primitives in one loop that overlaps them.")
+    print("limit: start of the shell, password, and the slower of processors (CPU of the plain loop over all of them) and disk. Plain loop: the same primitives in one loop that overlaps them.")
 
 
 def print_images(images):

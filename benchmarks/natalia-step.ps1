@@ -29,6 +29,7 @@ switch ($Step) {
         if ($Type -eq 'verify') { $result = Get-NataliaRestorePoint -Repository bench -Latest | Test-NataliaRestorePoint }
         else { $result = Get-NataliaAppliance -Name benchmark | Invoke-NataliaBackup -Repository $into -Type ($Type -eq 'incremental' ? 'Incremental' : 'Full') }
         'seconds ' + $watch.Elapsed.TotalSeconds.ToString('0.000', [cultureinfo]::InvariantCulture)
+        if ($Type -eq 'incremental' -and $result.Type -ne 'Incremental') { throw "The changes were not used: $($result.Reason)" }
         if ($Type -eq 'verify' -and $result.Result -ne 'Passed') { throw "$result $($result.Detail)" }
     }
     'restore' {

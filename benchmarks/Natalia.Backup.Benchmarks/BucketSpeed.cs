@@ -76,7 +76,7 @@ internal static class BucketSpeed
         {
             Directory.Delete(place, recursive: true);
         }
-        Dictionary<string, double> medians = figures.ToDictionary(f => f.Key, f => Primitives.Median(f.Value));
+        Dictionary<string, double> medians = figures.ToDictionary(f => f.Key, f => Median.Of(f.Value));
         foreach ((string name, double value) in medians)
             Console.WriteLine(string.Format(CultureInfo.InvariantCulture, "{0,-44} {1,8:0.00}", name, value));
         Console.WriteLine("goals: x TransferUtility >= 0.80, or not slower than the primitives (with the server on "
@@ -94,8 +94,8 @@ internal static class BucketSpeed
     {
         using (var loops = new PrimitiveLoops(image, runs, place))
         {
-            figures["primitives of a full, s"] = Computing(loops.Full());
-            figures["primitives of a restore, s"] = Computing(loops.Restore());
+            figures["primitives of a full, s"] = loops.Full().Computing;
+            figures["primitives of a restore, s"] = loops.Restore().Computing;
         }
         RestorePoint point = null!;
         double full = await TimeAsync(async () =>
@@ -146,8 +146,6 @@ internal static class BucketSpeed
         figures[$"the same, {delay.TotalMilliseconds} ms behind every request, s"] = far;
         figures["x without delay"] = far / near;
     }
-
-    private static double Computing(PrimitivePass pass) => pass.Stages.Values.Sum() / Environment.ProcessorCount;
 
     private static async Task<RestorePoint> BackupAsync(S3StoreOptions options, bool create, FragmentedDisk disk)
     {

@@ -59,18 +59,18 @@ internal static class ImageSpeed
         Console.WriteLine($"{"format",-20} {"write MiB/s",12} {"x raw",6} {"read MiB/s",12} {"x raw",6}");
         foreach (DiskFormat format in s_formats)
         {
-            double write = Median(writes[format]), read = Median(reads[format]);
+            double write = Median.Of(writes[format]), read = Median.Of(reads[format]);
             Console.WriteLine(string.Format(CultureInfo.InvariantCulture,
                 "{0,-20} {1,12:0} {2,6:0.00} {3,12:0} {4,6:0.00}", format, mebibytes / write,
-                Median(writes[DiskFormat.Raw]) / write, mebibytes / read, Median(reads[DiskFormat.Raw]) / read));
+                Median.Of(writes[DiskFormat.Raw]) / write, mebibytes / read, Median.Of(reads[DiskFormat.Raw]) / read));
         }
         if (json is null) return;
         var speeds = new Dictionary<string, Dictionary<string, double>>();
         foreach (DiskFormat f in s_formats)
             speeds[f.ToString()] = new()
             {
-                ["write"] = Median(writes[DiskFormat.Raw]) / Median(writes[f]),
-                ["read"] = Median(reads[DiskFormat.Raw]) / Median(reads[f]),
+                ["write"] = Median.Of(writes[DiskFormat.Raw]) / Median.Of(writes[f]),
+                ["read"] = Median.Of(reads[DiskFormat.Raw]) / Median.Of(reads[f]),
             };
         await File.WriteAllTextAsync(json, JsonSerializer.Serialize(speeds));
     }
@@ -105,8 +105,6 @@ internal static class ImageSpeed
         await what();
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
-
-    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
 
     /// <summary>Call records, which compress as such things do: about to a third.</summary>
     private static void FillWithRecords(Span<byte> bytes)

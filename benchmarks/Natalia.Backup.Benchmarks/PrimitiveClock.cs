@@ -15,7 +15,9 @@ internal enum Primitive
     PackSha256,
 }
 
-/// <summary>How long one worker has spent in each primitive. Not thread-safe: each worker has its own.</summary>
+/// <summary>
+/// How long one worker has spent in each primitive, by the clock. Not thread-safe: each worker has its own.
+/// </summary>
 internal sealed class PrimitiveClock
 {
     private readonly long[] _ticks = new long[Enum.GetValues<Primitive>().Length];

@@ -3,10 +3,15 @@ namespace Natalia.Backup.Benchmarks;
 /// <summary>What one step's primitives take.</summary>
 /// <param name="Loop">All of them in one plain loop over the blocks, on all processors, with one thread that
 /// writes.</param>
-/// <param name="Stages">Of that, the seconds of all workers together in each primitive.</param>
+/// <param name="Stages">Of that, the seconds of all workers together in each primitive, by the clock: with those in
+/// which a worker had no processor, so that they tell which primitive takes most, and no limit.</param>
 /// <param name="Write">The same bytes written when nothing else is done; null where nothing is written.</param>
 internal sealed record PrimitivePass(
-    PrimitiveTime Loop, IReadOnlyDictionary<Primitive, double> Stages, PrimitiveTime? Write);
+    PrimitiveTime Loop, IReadOnlyDictionary<Primitive, double> Stages, PrimitiveTime? Write)
+{
+    /// <summary>The processor time of the loop, with that of the write, spread over all processors.</summary>
+    internal double Computing => Loop.CpuSeconds / Environment.ProcessorCount;
+}
 
 /// <summary>One round of <see cref="Primitives"/>.</summary>
 /// <param name="Password">The stretching of a password.</param>

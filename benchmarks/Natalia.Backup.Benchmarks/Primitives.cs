@@ -12,8 +12,10 @@ namespace Natalia.Backup.Benchmarks;
 
 /// <summary>
 /// The time that a disk's own bytes take in the primitives alone, on all processors, without anything of the product
-/// but the calls of its libraries: what no backup program that reads, hashes, compresses, seals and writes the same
-/// bytes can be faster than. What is read lies in the page cache; what is written goes past it, and is flushed.
+/// but the calls of its libraries. The processor time of a plain loop over them, spread over all processors, is what no
+/// backup program that reads, hashes, compresses, seals and writes the same bytes with them can be faster than on a
+/// machine that has nothing else to do. What is read lies in the page cache; what is written goes past it, and is
+/// flushed.
 /// </summary>
 internal static class Primitives
 {
@@ -113,10 +115,11 @@ internal static class Primitives
             Console.WriteLine(Line(step + ", plain loop", rounds.Select(r => pass(r).Loop)));
             foreach (Primitive stage in pass(rounds[0]).Stages.Keys)
             {
-                double seconds = Median(rounds.Select(r => pass(r).Stages[stage]));
+                double seconds = Median.Of(rounds.Select(r => pass(r).Stages[stage]));
                 long bytes = OnStored(step, stage) ? rounds[0].StoredBytes : rounds[0].PlainBytes;
                 Console.WriteLine(string.Format(CultureInfo.InvariantCulture,
-                    "  {0,-24} {1,8:0.00} s of a processor  {2,8:0} MB/s", stage, seconds, bytes / seconds / 1e6));
+                    "  {0,-24} {1,8:0.00} s of all workers by the clock  {2,8:0} MB/s", stage, seconds,
+                    bytes / seconds / 1e6));
             }
             if (pass(rounds[0]).Write is not null)
                 Console.WriteLine(Line("  written alone", rounds.Select(r => pass(r).Write!)));
@@ -129,11 +132,5 @@ internal static class Primitives
 
     private static string Line(string name, IEnumerable<PrimitiveTime> times) => string.Format(
         CultureInfo.InvariantCulture, "{0,-26} {1,8:0.00} s  {2,8:0.00} s CPU", name,
-        Median(times.Select(t => t.Seconds)), Median(times.Select(t => t.CpuSeconds)));
-
-    internal static double Median(IEnumerable<double> values)
-    {
-        double[] sorted = [.. values.Order()];
-        return sorted[sorted.Length / 2];
-    }
+        Median.Of(times.Select(t => t.Seconds)), Median.Of(times.Select(t => t.CpuSeconds)));
 }
