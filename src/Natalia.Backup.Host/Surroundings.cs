@@ -10,6 +10,12 @@ internal static partial class Surroundings
 
     private const long Memory = 32 << 20;
 
+    /// <summary>
+    /// What a backup takes at most, in MiB: on two processors, and for each further one up to the fifteenth. A test of
+    /// both ends holds it.
+    /// </summary>
+    private static int BackupMemory => 400 + 24 * (Math.Min(Math.Max(Environment.ProcessorCount, 2), 15) - 2);
+
     /// <summary>Says at once what would otherwise end somewhere in the middle.</summary>
     /// <exception cref="InvalidOperationException">This process may not have what PowerShell's start needs.</exception>
     public static void Check()
@@ -28,7 +34,7 @@ internal static partial class Surroundings
         if (available < Memory)
             throw new InvalidOperationException(
                 $"This process may have {available >> 20} MiB of memory, and PowerShell needs {Memory >> 20}; a "
-                + "backup takes up to 400.");
+                + $"backup takes up to {BackupMemory}.");
     }
 
     /// <summary>

@@ -36,7 +36,13 @@ internal sealed class S3HttpClients : HttpClientFactory, IDisposable
         if (thumbprint is not null)
             handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => IsPinned(certificate);
 #else
-        var handler = new HttpClientHandler { AllowAutoRedirect = false, Proxy = Proxy };
+        var handler = new HttpClientHandler
+        {
+            AllowAutoRedirect = false,
+            Proxy = Proxy,
+            // As many as the readers of sixteen leaves use; the .NET Framework would have two.
+            MaxConnectionsPerServer = 256,
+        };
         if (thumbprint is not null)
             handler.ServerCertificateCustomValidationCallback = (_, certificate, _, _) => IsPinned(certificate);
 #endif

@@ -7,7 +7,8 @@ namespace Natalia.Backup.Engine.Backup;
 /// <remarks>
 /// Memory: for each worker a leaf of 8 MiB and, from the fifth on, half a pack of 32 MiB, because one processor fills
 /// packs half as fast as one thread hashes, writes and flushes them. So 164 MiB with three workers, as on two
-/// processors, and 24 MiB for each processor from the fourth to the sixteenth.
+/// processors, and at most 24 MiB more for each further worker, of which there are sixteen at most, from fifteen
+/// processors on: 460 MiB.
 /// </remarks>
 /// <param name="clock">The clock.</param>
 /// <param name="workers">How many leaves are worked on at once.</param>

@@ -29,19 +29,38 @@ internal static class RepositoryOpener
         // the password's failure that is told: it comes first.
         Task<(ImmutabilityPolicy? Immutability, string? StorageClass)> reading = ReadLogAsync(store,
             new AuditLog(store, null, settings.AuditKey, options.Clock), cancellationToken);
-        await Task.WhenAll(opening, reading).ConfigureAwait(false);
-        (RepositorySecrets? secrets, string? slot) = await opening.ConfigureAwait(false);
-        (ImmutabilityPolicy? immutability, string? storageClass) = await reading.ConfigureAwait(false);
-        if (options.Settle is not null) store = options.Settle(immutability?.Mode, storageClass);
-        if (immutability is not null && store.ObjectLock is not null)
-            store = new LockingStore(store, immutability, options.Clock);
-        return new Repository(new RepositoryCore(store, settings, secrets, options, immutability), Hash256.Of(bytes),
-            slot)
+        return await JoinAsync(opening, reading, (secrets, slot, immutability, storageClass) =>
         {
-            StorageClass = storageClass,
-            UnusableKeySlots = [.. search.Unusable.Select(u => $"'{u.ObjectName}': {u.Reason}")],
-            UntriedKeySlots = search.Untried,
-        };
+            if (options.Settle is not null) store = options.Settle(immutability?.Mode, storageClass);
+            if (immutability is not null && store.ObjectLock is not null)
+                store = new LockingStore(store, immutability, options.Clock);
+            return new Repository(new RepositoryCore(store, settings, secrets, options, immutability),
+                Hash256.Of(bytes), slot)
+            {
+                StorageClass = storageClass,
+                UnusableKeySlots = [.. search.Unusable.Select(u => $"'{u.ObjectName}': {u.Reason}")],
+                UntriedKeySlots = search.Untried,
+            };
+        }).ConfigureAwait(false);
+    }
+
+    /// <summary>Makes the repository of what both found; where that fails, the secrets are wiped.</summary>
+    internal static async Task<Repository> JoinAsync(Task<(RepositorySecrets? Secrets, string? Slot)> opening,
+        Task<(ImmutabilityPolicy? Immutability, string? StorageClass)> reading,
+        Func<RepositorySecrets?, string?, ImmutabilityPolicy?, string?, Repository> make)
+    {
+        try
+        {
+            await Task.WhenAll(opening, reading).ConfigureAwait(false);
+            (RepositorySecrets? secrets, string? slot) = await opening.ConfigureAwait(false);
+            (ImmutabilityPolicy? immutability, string? storageClass) = await reading.ConfigureAwait(false);
+            return make(secrets, slot, immutability, storageClass);
+        }
+        catch
+        {
+            if (opening.Status == TaskStatus.RanToCompletion) opening.Result.Secrets?.Dispose();
+            throw;
+        }
     }
 
     /// <summary>How the repository locks and where its packs lie.</summary>

@@ -21,6 +21,9 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
         : BlockGeometry.BlockBytes);
     private (PackDirectory Directory, SegmentCipher Cipher)? _cipher;
 
+    /// <summary>Bytes of the buffers of all requests that are under way or being opened.</summary>
+    private int _rentedBytes;
+
     internal SegmentCodec Codec { get; } = new(packs.NewZstd());
 
     /// <summary>The bytes of a block after <see cref="ReadAsync"/>.</summary>
@@ -87,7 +90,10 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
         }
     }
 
-    /// <summary>Asks for several packs at once; what cannot be had is told when each is used.</summary>
+    /// <summary>
+    /// Asks for several packs at once; what is damaged is told when it is used. A store that is gone is told at once:
+    /// it was waited for already.
+    /// </summary>
     private Task LoadDirectoriesAsync(IReadOnlyCollection<(Run Run, int Pack)> wanted,
         CancellationToken cancellationToken) =>
         InParallel.RunAsync(wanted, packs.ReadsAtOnce, async pack =>
@@ -97,7 +103,7 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
                 await packs.GetDirectoryAsync(PackArea.Data, pack.Run, pack.Pack,
                     cancellationToken).ConfigureAwait(false);
             }
-            catch (NataliaException)
+            catch (NataliaException damage) when (IsDamage(damage))
             {
                 // Not remembered: whoever uses it asks again, and knows whether to go on.
             }
@@ -115,7 +121,7 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
         {
             while (next < ranges.Count || underWay.Count > 0)
             {
-                while (next < ranges.Count && underWay.Count < packs.ReadsAtOnce)
+                while (next < ranges.Count && (underWay.Count == 0 || HasRoomFor(ranges[next].Range, underWay.Count)))
                     underWay.Enqueue(Begin(ranges[next++], stop.Token));
                 good += await OpenAsync(underWay.Dequeue(), wanted, cancellationToken).ConfigureAwait(false);
             }
@@ -124,13 +130,23 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
         finally
         {
             if (underWay.Count > 0) stop.Cancel();
-            foreach (Fetch fetch in underWay) await fetch.AbandonAsync().ConfigureAwait(false);
+            foreach (Fetch fetch in underWay) await AbandonAsync(fetch).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Many small requests, or few large ones: together they take no more than the largest one may.</summary>
+    private bool HasRoomFor(BlockRange range, int underWay)
+    {
+        // The pool gives powers of two.
+        int rented = 16;
+        while (rented < range.Length) rented <<= 1;
+        return underWay < packs.ReadsAtOnce && _rentedBytes + rented <= BlockRange.LargestRead;
     }
 
     private Fetch Begin((PackDirectory Directory, BlockRange Range) item, CancellationToken cancellationToken)
     {
         byte[] stored = ArrayPool<byte>.Shared.Rent(item.Range.Length);
+        _rentedBytes += stored.Length;
         return new Fetch(item.Directory, item.Range, stored, packs.ReadExactlyAsync(item.Directory, item.Range.Offset,
             stored.AsMemory(0, item.Range.Length), cancellationToken));
     }
@@ -180,8 +196,28 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(fetch.Stored);
+            Return(fetch);
         }
+    }
+
+    /// <summary>Waits for a request that nobody wants any more: its buffer is not free before it has ended.</summary>
+    private async Task AbandonAsync(Fetch fetch)
+    {
+        try
+        {
+            await fetch.Reading.ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // Whatever it is: what came before it is what is told, and the other requests must be waited for too.
+        }
+        Return(fetch);
+    }
+
+    private void Return(Fetch fetch)
+    {
+        _rentedBytes -= fetch.Stored.Length;
+        ArrayPool<byte>.Shared.Return(fetch.Stored);
     }
 
     /// <summary>What is read of a leaf, and who is told of damage.</summary>
@@ -189,22 +225,7 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
         Action<Reference, NataliaException> Report, bool GoesOn);
 
     /// <summary>One request.</summary>
-    private readonly record struct Fetch(PackDirectory Directory, BlockRange Range, byte[] Stored, Task Reading)
-    {
-        /// <summary>Its buffer is not free before the request has ended.</summary>
-        internal async Task AbandonAsync()
-        {
-            try
-            {
-                await Reading.ConfigureAwait(false);
-            }
-            catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
-            {
-                // What came before it is what is told.
-            }
-            ArrayPool<byte>.Shared.Return(Stored);
-        }
-    }
+    private readonly record struct Fetch(PackDirectory Directory, BlockRange Range, byte[] Stored, Task Reading);
 
     private static bool IsDamage(NataliaException failure) =>
         failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound

@@ -6,6 +6,7 @@ using Natalia.Backup.Engine.Compression;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Testing;
 
@@ -76,7 +77,10 @@ public sealed class ManyWorkersTests : IDisposable
         });
     }
 
-    /// <summary>As many packs as sixteen processors fill while others are stored.</summary>
+    /// <summary>
+    /// As many packs as sixteen workers fill while others are stored, and with leaves and packs of the map no more
+    /// than is stated: 164 MiB, and 24 more for each worker from the fourth on.
+    /// </summary>
     [Theory]
     [InlineData(1, 4)]
     [InlineData(3, 4)]
@@ -86,8 +90,19 @@ public sealed class ManyWorkersTests : IDisposable
     public async Task Packs_grow_with_the_workers_and_are_bounded(int workers, int packs)
     {
         var resources = new RunResources(TimeProvider.System, workers);
-        for (int i = 0; i < packs; i++) await resources.DataBuffers.RentAsync(default).WaitAsync(s_limit);
+        long bytes = await RentAllAsync(resources.MetaBuffers);
+        for (int i = 0; i < packs; i++) bytes += (await resources.DataBuffers.RentAsync(default)).Length;
         Assert.False(resources.DataBuffers.RentAsync(default).IsCompleted);
+        for (int worker = 0; worker < workers; worker++) bytes += resources.LeafBuffer(worker).Length;
+        Assert.InRange(bytes, 0, (164L + 24 * Math.Max(0, workers - 3)) << 20);
+    }
+
+    private static async Task<long> RentAllAsync(PackBuffers buffers)
+    {
+        long bytes = 0;
+        for (Task<byte[]> next = buffers.RentAsync(default); next.IsCompleted; next = buffers.RentAsync(default))
+            bytes += (await next).Length;
+        return bytes;
     }
 
     private static void Meet(Barrier meeting) =>

@@ -20,6 +20,7 @@ public sealed class LifeAndDeathTests : IDisposable
         "verified $(($point | Test-NataliaRestorePoint).Result)"
         "unsound $(@(Test-NataliaRepository -Full | Where-Object { $_.Result -eq 'Failed' }).Count)"
         "points $(@(Get-NataliaRestorePoint).Count)"
+        "processors $([Environment]::ProcessorCount)"
         if ([IO.File]::Exists('/proc/self/status')) { foreach ($line in [IO.File]::ReadAllLines('/proc/self/status')) { if ($line.StartsWith('VmHWM')) { "peak $($line.Split(':')[1].Trim().Split(' ')[0])" } } }
         """;
 
@@ -102,6 +103,20 @@ public sealed class LifeAndDeathTests : IDisposable
         }
         Assert.InRange(peaks[1], 0, 400L << 20);
         Assert.InRange((double)peaks[1] / peaks[0], 0.5, 1.25);
+    }
+
+    /// <summary>As on fifteen processors, which have the most workers there are; enough bytes to fill packs.</summary>
+    [Fact]
+    public async Task Memory_grows_with_the_processors_by_no_more_than_is_stated()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        const int Processors = 15;
+        Fill("vm", 600);
+        RunnerProcess.Result run = await RunnerProcess.RunProgramAsync("env", $"DOTNET_PROCESSOR_COUNT={Processors}",
+            BuildLayout.Runner, Script(), _folder);
+        Assert.True(run.ExitCode == 0, run.Error);
+        Assert.Contains($"processors {Processors}", run.Lines);
+        Assert.InRange(Number(run, "peak") * 1024, 0, (400L + 24 * (Processors - 2)) << 20);
     }
 
     private static long Number(RunnerProcess.Result result, string what) =>
