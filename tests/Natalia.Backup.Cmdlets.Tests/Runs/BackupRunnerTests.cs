@@ -5,6 +5,8 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Backup;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Kinds;
 using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Cmdlets.Tests.Runs;
@@ -92,6 +94,25 @@ public sealed class BackupRunnerTests : IDisposable
         Assert.Same(trouble, outcome.Failure);
         Assert.Equal(["freeze scsi1 of a"], hypervisor.Journal);
         Assert.NotNull((await RunAsync(new FakeHypervisor())).Point);
+    }
+
+    [Fact]
+    public async Task A_run_that_waited_while_another_vm_took_the_place_reads_nothing()
+    {
+        var hypervisor = new FakeHypervisor();
+        using Repository repository = await _fixture.CreateAsync();
+        await repository.SetApplianceSettingsAsync(new ApplianceSettings
+        {
+            ApplianceId = new string('b', 32),
+            Name = "natalia-nice",
+            HypervisorKind = "Fake",
+            SuccessorId = new string('c', 32),
+            FormerIds = [hypervisor.Appliance.ApplianceId],
+        }, default);
+        RunOutcome outcome = await RunAsync(hypervisor, repository);
+
+        Assert.Equal(ErrorIds.ApplianceReplaced, Assert.IsType<NataliaException>(outcome.Failure).ErrorId);
+        Assert.Empty(hypervisor.Journal);
     }
 
     [Fact]
@@ -272,7 +293,19 @@ public sealed class BackupRunnerTests : IDisposable
     {
         var located = new LocatedAppliance(hypervisor.Connect("fake"), hypervisor.Appliance);
         var job = new PlannedRun(located, new string('b', 32),
-            DiskSelection.Select(hypervisor.Appliance, null, false), null!, ApplianceView.Create(located, null));
+            DiskSelection.Select(hypervisor.Appliance, null, false), Connection(repository),
+            ApplianceView.Create(located, null));
         return BackupRunner.RunAsync(job, RequestedBackupType.Auto, repository, null, s_noProgress, token);
     }
+
+    private static RepositoryConnection Connection(Repository repository) => new(new RepositorySession
+    {
+        Name = "nas",
+        RepositoryId = repository.RepositoryId,
+        StoreKind = "Memory",
+        Location = "memory",
+        AuditKeyFingerprint = repository.AuditKeyFingerprint,
+        IsUnlocked = true,
+        ConnectedUtc = DateTime.UnixEpoch,
+    }, repository, new FolderStoreSettings { Name = "nas", Path = "memory", Access = default });
 }

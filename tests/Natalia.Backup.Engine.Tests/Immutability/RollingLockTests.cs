@@ -157,6 +157,30 @@ public sealed class RollingLockTests : IDisposable
     }
 
     [Fact]
+    public async Task The_end_of_an_enrolment_stays_locked_as_long_as_points_are_kept()
+    {
+        using Repository repository = await CreateAsync(s_policy);
+        var settings = new ApplianceSettings
+        {
+            ApplianceId = Appliance.ApplianceId,
+            Name = "natalia-nice",
+            HypervisorKind = "Folder",
+        };
+        await repository.SetApplianceSettingsAsync(settings, default);
+        await repository.EndEnrolmentAsync(settings, null, default);
+        for (int day = 0; day < 2 * Ahead; day++)
+        {
+            await BackupAsync(repository, Disk(1 << 18, day), time: Now);
+            await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default);
+            _clock.Advance(TimeSpan.FromDays(1));
+        }
+        List<string> words = [];
+        await foreach (StoredObject item in _store.ListAsync("appliances/", null, default))
+            if (item.Name.Contains("enrolment-ended")) words.Add(item.Name);
+        Assert.True(await _store.GetRetainUntilAsync(Assert.Single(words), default) > Now);
+    }
+
+    [Fact]
     public async Task A_damaged_point_is_named_and_the_others_are_extended()
     {
         using Repository repository = await CreateAsync(s_policy);
