@@ -38,7 +38,7 @@ public sealed record ApplianceSettings
     /// The ids of the VMs that stood for the appliance until other ones took their place, in the order in which that
     /// happened; one that was given the place back is there, too. Empty while its first VM was never replaced.
     /// </summary>
-    public IReadOnlyList<string> FormerIds { get; init; } = [];
+    public IReadOnlyList<string> FormerIds { get; init; } = Array.Empty<string>();
 
     /// <summary>The id that the VM which stands for the appliance has by itself.</summary>
     public string VMId => SuccessorId ?? ApplianceId;

@@ -149,7 +149,7 @@ internal sealed class ApplianceBook(RepositoryCore core)
         }
     }
 
-    private static List<string> ReadFormer(JsonElement root) =>
+    private static string[] ReadFormer(JsonElement root) =>
         [.. root.ReadArray("former").Select(f => f.ReadText()).Where(ApplianceIdentity.IsValid)];
 
     private static ApplianceSettings Decode(string appliance, string data)
@@ -172,8 +172,8 @@ internal sealed class ApplianceBook(RepositoryCore core)
             NeverQuiesce = root.ReadBool("neverQuiesce"),
             RestoreTest = RestoreTestSettingsJson.ReadOrNull(root, "restoreTest"),
             SuccessorId = successor,
-            FormerIds = ReadFormer(root) is { Count: > 0 } former ? former
-                : successor is null ? [] : [appliance],
+            FormerIds = ReadFormer(root) is { Length: > 0 } former ? former
+                : successor is null ? Array.Empty<string>() : new[] { appliance },
             UnknownMembers = JsonMembers.Unknown(root, s_members),
         };
     }
