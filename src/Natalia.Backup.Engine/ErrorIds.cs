@@ -325,6 +325,7 @@ public static class ErrorIds
     public const string CertificateUnusable = nameof(CertificateUnusable);
     // a signed report that is not what was signed, or whose signer is not to be trusted
     public const string ReportNotProved = nameof(ReportNotProved);
+    public const string ReportNotFound = nameof(ReportNotFound);                     // none of its files is there
     public const string RestoreTestNotFound = nameof(RestoreTestNotFound);           // no log tells of it
 
     // Profiles

@@ -217,9 +217,9 @@ internal sealed class GroupPlan
     {
         private readonly string _name = rule.ToString().ToLowerInvariant();
         private readonly string _allTaken = limit == 1
-            ? $"the only {rule.ToString().ToLowerInvariant()} slot is taken"
-            : $"all {limit.ToString(CultureInfo.InvariantCulture)} {rule.ToString().ToLowerInvariant()} slots are "
-                + "taken";
+            ? $"the rule {rule.ToString().ToLowerInvariant()} 1 keeps a newer point"
+            : $"the rule {rule.ToString().ToLowerInvariant()} {limit.ToString(CultureInfo.InvariantCulture)} keeps "
+                + "newer points";
         private readonly Dictionary<PeriodKey, Passed> _passed = [];
         private readonly Dictionary<PeriodKey, string> _whyNot = [];
 

@@ -125,7 +125,9 @@ internal sealed class FolderBuilder(string location, Func<CancellationToken, Tas
             if (like.Networks.Any(n => n.Name == network)) continue;
             throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound,
                 $"The VM '{like.Name}' has no network '{network}'.", network,
-                $"It has: {string.Join(", ", like.Networks.Select(n => n.Name).Distinct())}.");
+                like.Networks.Count == 0
+                    ? "Leave -Network out: no networks of it are known."
+                    : $"It has: {string.Join(", ", like.Networks.Select(n => n.Name).Distinct())}.");
         }
     }
 

@@ -55,8 +55,8 @@ internal static class FirmwareStateCheck
                 {
                     Result = CheckOutcome.NotEvidenced,
                     Actual = "none",
-                    Detail = "The VM has none that are known: nothing is missing as long as it starts by BIOS, or by "
-                        + "the default path of its EFI partition."
+                    Detail = "No UEFI variables and no TPM state of this VM are known. Nothing is missing as long as "
+                        + "it starts by BIOS, or by the default path of its EFI partition."
                         + (hypervisor.Kind == "Folder" && ConfiguredFirmware.IsUefi(appliance) is null
                             ? " \"firmware\": \"bios\" in its vm.json says that it starts by BIOS."
                             : ""),

@@ -7,6 +7,7 @@ namespace Natalia.Backup.Operations.Connections;
 internal sealed class CompletionCache
 {
     private const int Limit = 2000;
+    private const string RepositoryMark = "repository ";
 
     private readonly object _gate = new();
     private readonly Dictionary<string, string> _applianceNames = new(StringComparer.OrdinalIgnoreCase);
@@ -21,6 +22,17 @@ internal sealed class CompletionCache
     internal IReadOnlyList<KeyValuePair<string, string>> ApplianceNames
     {
         get { lock (_gate) return [.. _applianceNames.OrderBy(p => p.Key, StringComparer.OrdinalIgnoreCase)]; }
+    }
+
+    /// <summary>Ids of appliances, each with what it was called when it was last seen.</summary>
+    internal IReadOnlyList<KeyValuePair<string, string>> ApplianceIds
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _namesById.Where(p => !p.Key.StartsWith(RepositoryMark, StringComparison.OrdinalIgnoreCase))
+                    .OrderBy(p => p.Value, StringComparer.OrdinalIgnoreCase)];
+        }
     }
 
     /// <summary>Restore points, newest first.</summary>
@@ -54,11 +66,11 @@ internal sealed class CompletionCache
     }
 
     /// <summary>What the repository with this id was called when it was last seen; null when it never was.</summary>
-    internal string? RepositoryNameOf(string repositoryId) => NameOf("repository " + repositoryId);
+    internal string? RepositoryNameOf(string repositoryId) => NameOf(RepositoryMark + repositoryId);
 
     /// <summary>A repository that was connected, or that something came from.</summary>
     internal void RememberRepository(string repositoryId, string name) =>
-        RememberName("repository " + repositoryId, name);
+        RememberName(RepositoryMark + repositoryId, name);
 
     /// <summary>An appliance that was shown or given: by its id its name is known from now on.</summary>
     internal void RememberName(string applianceId, string name)

@@ -82,7 +82,8 @@ internal sealed class SessionRegistry : IDisposable
             + $"{string.Join(", ", able.Select(r => $"'{r.Name}'"))}."
             + $"{SessionTable<RepositoryConnection>.Describe(away)}",
             applianceName,
-            "Name one with -Repository, or enrol the VM with Set-NataliaAppliance.");
+            "Name one with -Repository. Backups take a VM that was enrolled with Set-NataliaAppliance -Repository "
+                + "there without it.");
     }
 
     /// <summary>The connected storages of a hypervisor, which work through its connection alone.</summary>

@@ -11,6 +11,9 @@ internal sealed record ReportPaths(string Report, string Signed, string Signatur
 {
     private const string SignatureEnd = ".p7s";
 
+    /// <summary>Whether any of the files is there.</summary>
+    internal bool AnyExists => File.Exists(Report) || File.Exists(Signed) || File.Exists(Signature);
+
     /// <summary>The names for a report that is to be written.</summary>
     internal static ReportPaths For(string report, ReportFormat format)
     {

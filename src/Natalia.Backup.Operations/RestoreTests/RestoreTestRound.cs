@@ -2,6 +2,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Output;
+using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Operations.RestoreTests;
 
@@ -51,7 +52,7 @@ internal sealed class RestoreTestRound(TestJournal journal, RestoreTestBook book
     {
         RestorePoint point = plan.Point.Point;
         RestoreTestOutcome outcome;
-        using (IActivity activity = output.Begin($"Testing {point}"))
+        using (IActivity activity = output.Begin($"Testing {PointTitle.Of(point)}"))
             outcome = await new RestoreTestRunner(plan, journal, clock, step =>
             {
                 output.Tell($"{point}: {step}.");

@@ -12,43 +12,51 @@ internal static class PasswordPrompt
     /// <summary>
     /// Asks for a password that exists: a wrong one is told by what it does not open. On the pipeline thread.
     /// </summary>
-    /// <param name="console">Where.</param>
+    /// <param name="host">Where.</param>
     /// <param name="owner">What the password is for.</param>
     /// <returns>The password, empty when nothing was typed; null where the host cannot ask.</returns>
     /// <exception cref="NataliaException"><c>PasswordRequired</c> where nobody can be asked.</exception>
-    internal static SecureString? Ask(PSHostUserInterface? console, string owner) =>
-        Read(console, DisplayText.CleanLine($"Password of {owner}: "));
+    internal static SecureString? Ask(PSHost host, string owner) =>
+        Read(host, DisplayText.CleanLine($"Password of {owner}: "));
 
     /// <summary>
     /// Asks for a new password, which nothing can be compared with: a slip of the finger would lock everybody out for
     /// ever, so it is typed twice. On the pipeline thread.
     /// </summary>
-    /// <param name="console">Where.</param>
+    /// <param name="host">Where.</param>
     /// <param name="owner">What the password is for.</param>
     /// <returns>The password, empty when nothing was typed; null where the host cannot ask.</returns>
     /// <exception cref="NataliaException"><c>PasswordsDiffer</c>; <c>PasswordRequired</c> where nobody can be
     /// asked.</exception>
-    internal static SecureString? AskNew(PSHostUserInterface? console, string owner)
+    internal static SecureString? AskNew(PSHost host, string owner)
     {
-        SecureString? first = Read(console, $"New password of {owner}: ");
+        SecureString? first = Read(host, $"New password of {owner}: ");
         if (first is not { Length: > 0 }) return first;
-        using SecureString? second = Read(console, "The same again: ");
+        using SecureString? second = Read(host, "The same again: ");
         if (second is not null && AreEqual(first, second)) return first;
         first.Dispose();
         throw new NataliaException(ErrorIds.PasswordsDiffer, NataliaErrorKind.InvalidArgument,
             "The two passwords differ. Nothing was made.", owner, "Try again.");
     }
 
-    private static SecureString? Read(PSHostUserInterface? console, string text) => HostQuestion.Ask(
+    private static SecureString? Read(PSHost host, string text) => HostQuestion.Ask(
         () =>
         {
-            console?.Write(text);
-            return console?.ReadLineAsSecureString();
+            if (IsDeaf(host)) throw new InvalidOperationException("The input of the console is redirected.");
+            host.UI?.Write(text);
+            return host.UI?.ReadLineAsSecureString();
         },
         silent => new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument,
             "A password is needed, and nobody can be asked here.",
             recommendedAction: "Give it as a SecureString, for instance -Password (Get-Secret natalia-backup).",
             innerException: silent));
+
+    /// <summary>
+    /// Whether the host would write the question and only then find out that nobody can answer: PowerShell's own
+    /// console reads a password key by key, and on Unix there are no keys where its input is redirected.
+    /// </summary>
+    private static bool IsDeaf(PSHost host) => host.Name == "ConsoleHost" && Console.IsInputRedirected
+        && !RuntimeInformation.IsOSPlatform(OSPlatform.Windows);
 
     private static bool AreEqual(SecureString first, SecureString second)
     {

@@ -58,7 +58,7 @@ public sealed class AddNataliaRepositoryKeyCommand : RepositoryKeyCommand
         SecureString? secret = IsBound(nameof(NewPassword))
             ? NewPassword
             : await OnPipelineAsync(
-                () => PasswordPrompt.AskNew(Host.UI, $"the repository '{connection.Name}'")).ConfigureAwait(false);
+                () => PasswordPrompt.AskNew(Host, $"the repository '{connection.Name}'")).ConfigureAwait(false);
         if (secret is not { Length: > 0 })
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument,
                 "The new password is empty.", connection.Name);

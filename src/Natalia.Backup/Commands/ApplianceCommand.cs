@@ -26,6 +26,7 @@ public abstract class ApplianceCommand : HypervisorCommand
 
     /// <summary>The appliance's id. Bound from what is piped in.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string? ApplianceId { get; set; }
 
     /// <summary>Finds VMs and what repositories keep of them; what it has asked for once, it knows.</summary>

@@ -193,7 +193,7 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
         IsBound(nameof(Password))
             ? Password
             : await OnPipelineAsync(
-                () => PasswordPrompt.Ask(Host.UI,
+                () => PasswordPrompt.Ask(Host,
                     $"the repository '{(Bucket.Length > 0 ? Bucket : Path)}'")).ConfigureAwait(false);
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)

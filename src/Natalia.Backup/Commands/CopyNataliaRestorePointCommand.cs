@@ -6,6 +6,7 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Operations.Backup;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Points;
+using Natalia.Backup.Operations.Text;
 using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Commands;
@@ -157,7 +158,7 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
                     if (result is null)
                     {
                         held ??= await copier.HoldAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
-                        using ProgressReporter progress = StartProgress($"Copying {point} to {To.Name}");
+                        using ProgressReporter progress = StartProgress($"Copying {PointTitle.Of(point)} to {To.Name}");
                         result = await copier.CopyAsync(point, Force, progress,
                             cancellationToken).ConfigureAwait(false);
                     }

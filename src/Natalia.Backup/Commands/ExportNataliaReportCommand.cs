@@ -81,6 +81,7 @@ public sealed class ExportNataliaReportCommand : EvidenceCommand
     /// <summary>The appliance's id. Bound from appliances and restore points that are piped in.</summary>
     [Parameter(ParameterSetName = FleetSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = AfterSet, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string? ApplianceId { get; set; }
 
     /// <summary>Where the period begins; it ends now. A time without a zone is local time.</summary>

@@ -59,6 +59,7 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
     /// <summary>The appliance's id. Bound from restore points and appliances that are piped in.</summary>
     [Parameter(Mandatory = true, ParameterSetName = IdSet, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string[] ApplianceId { get; set; } = [];
 
     /// <summary>

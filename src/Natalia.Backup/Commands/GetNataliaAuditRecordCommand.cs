@@ -23,7 +23,7 @@ namespace Natalia.Backup.Commands;
 /// Test-NataliaAudit as -ExpectedHead.</para>
 /// </remarks>
 /// <example>
-/// <code>Get-NataliaAuditRecord -After (Get-Date).AddDays(-30) | Where-Object Event -eq point-removed</code>
+/// <code>Get-NataliaAuditRecord -Event point-removed -After (Get-Date).AddDays(-30)</code>
 /// <para>Lists which restore points were removed in the last month, by whom and why.</para>
 /// </example>
 /// <example>
@@ -61,6 +61,7 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
 
     /// <summary>The appliance's id. Bound from appliances and restore points that are piped in.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string? ApplianceId { get; set; }
 
     /// <summary>
@@ -70,6 +71,18 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
     [RestorePointReference]
     [ArgumentCompleter(typeof(RestorePointCompleter))]
     public string? RestorePointId { get; set; }
+
+    /// <summary>
+    /// Only records of these events. With -Latest, a log whose newest record is of another event brings nothing.
+    /// </summary>
+    [Parameter]
+    [ValidateSet("point-made", "point-copied", "point-removed", "point-verified", "point-protected",
+        "point-unprotected", "point-restored", "restore-tested", "appliance-set", "enrolment-ended", "retention-set",
+        "space-reclaimed", "repaired", "repository-created", "key-added", "key-removed", "native-point-made",
+        "native-point-removed", "native-point-protected", "native-point-unprotected", "native-point-outcome-unknown",
+        "native-point-verified", "native-point-restored", "native-restore-tested", "native-appliance-set",
+        "native-enrolment-ended", "native-retention-set", "native-schedule-set", "native-schedule-removed")]
+    public string[]? Event { get; set; }
 
     /// <summary>
     /// Only the newest record of each log: one for each appliance, and one for the repository itself. Where two
@@ -150,7 +163,8 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
         HashSet<(string?, string)> followed = Latest
             ? [.. _found.SelectMany(r => r.Heads.Select(h => (r.RepositoryId, h)))]
             : [];
-        foreach (AuditRecord record in _found.Where(r => !followed.Contains((r.RepositoryId, r.RecordHash)))
+        foreach (AuditRecord record in _found.Where(r => !followed.Contains((r.RepositoryId, r.RecordHash))
+            && (Event is null || Event.Contains(r.Event, StringComparer.OrdinalIgnoreCase)))
             .OrderByDescending(r => r.TimeUtc).ThenByDescending(r => r.Number))
             Emit(record);
         return Task.CompletedTask;
@@ -173,6 +187,8 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
         var filter = new AuditRecordFilter
         {
             ApplianceIds = applianceId is null ? null : [applianceId],
+            // The newest of a log can be told among all of its records only.
+            Events = Latest || Event is null ? null : [.. Event.Select(e => e.ToLowerInvariant())],
             AfterUtc = After?.ToUniversalTime(),
             BeforeUtc = Before?.ToUniversalTime(),
         };

@@ -56,6 +56,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
 
     /// <summary>The appliance's id. Bound from appliances that are piped in.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string? ApplianceId { get; set; }
 
     /// <summary>

@@ -47,6 +47,7 @@ public sealed class GetNataliaRestoreTestCommand : RepositoryReaderCommand
 
     /// <summary>The appliance's id. Bound from appliances and restore points that are piped in.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string? ApplianceId { get; set; }
 
     /// <summary>

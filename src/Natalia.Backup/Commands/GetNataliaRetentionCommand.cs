@@ -44,6 +44,7 @@ public sealed class GetNataliaRetentionCommand : RepositoryReaderCommand
 
     /// <summary>The appliance's id. Bound from appliances and restore points that are piped in.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string[]? ApplianceId { get; set; }
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)

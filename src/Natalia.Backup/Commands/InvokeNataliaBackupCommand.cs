@@ -71,6 +71,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     /// </summary>
     [Parameter(ParameterSetName = ApplianceSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(Mandatory = true, ParameterSetName = IdSet, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string? ApplianceId { get; set; }
 
     /// <summary>Auto, Full or Incremental. Auto is Incremental where change tracking allows it, else Full.</summary>

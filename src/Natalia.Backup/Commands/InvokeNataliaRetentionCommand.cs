@@ -74,6 +74,7 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string[]? ApplianceId { get; set; }
 
     /// <summary>

@@ -54,6 +54,7 @@ public sealed class MeasureNataliaRecoveryCommand : EvidenceCommand
 
     /// <summary>The appliance's id. Bound from appliances and restore points that are piped in.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string? ApplianceId { get; set; }
 
     /// <summary>Where the period begins; it ends now. A time without a zone is local time.</summary>

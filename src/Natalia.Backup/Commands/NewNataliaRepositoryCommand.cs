@@ -119,7 +119,7 @@ public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
     private protected override async Task<SecureString?> FindPasswordAsync() =>
         IsBound(nameof(Password))
             ? Password
-            : await OnPipelineAsync(() => PasswordPrompt.AskNew(Host.UI, "the repository")).ConfigureAwait(false);
+            : await OnPipelineAsync(() => PasswordPrompt.AskNew(Host, "the repository")).ConfigureAwait(false);
 
     private protected override BucketSettings DescribeBucket(string name)
     {

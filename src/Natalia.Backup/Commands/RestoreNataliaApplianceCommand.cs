@@ -12,6 +12,7 @@ using Natalia.Backup.Operations.Evidence;
 using Natalia.Backup.Operations.Mounts;
 using Natalia.Backup.Operations.Points;
 using Natalia.Backup.Operations.Restore;
+using Natalia.Backup.Operations.Text;
 using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Commands;
@@ -299,7 +300,7 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     {
         try
         {
-            using ProgressReporter progress = StartProgress($"Restoring {point.Point}");
+            using ProgressReporter progress = StartProgress($"Restoring {PointTitle.Of(point.Point)}");
             return await ReadAsync(point, null, () => executeAsync(progress), cancellationToken).ConfigureAwait(false);
         }
         catch (NataliaException e) when (cancellationToken.IsCancellationRequested)
@@ -357,7 +358,7 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
         NativeRestoreResult result;
         try
         {
-            using ProgressReporter progress = StartProgress($"Restoring {point.Point}");
+            using ProgressReporter progress = StartProgress($"Restoring {PointTitle.Of(point.Point)}");
             result = await restore.RestoreAsync(point.Point, request, progress,
                 cancellationToken).ConfigureAwait(false);
         }

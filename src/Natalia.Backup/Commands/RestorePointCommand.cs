@@ -30,6 +30,7 @@ public abstract class RestorePointCommand : NataliaCommand
     /// the others.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string? ApplianceId { get; set; }
 
     /// <summary>

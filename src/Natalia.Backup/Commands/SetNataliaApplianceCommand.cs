@@ -94,6 +94,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     [Parameter(Mandatory = true, ParameterSetName = SuccessorSet)]
     [Parameter(Mandatory = true, ParameterSetName = IdSet, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string[] ApplianceId { get; set; } = [];
 
     /// <summary>

@@ -78,6 +78,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
     /// <summary>The appliance's id. Bound from appliances that are piped in.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string[]? ApplianceId { get; set; }
 
     /// <summary>

@@ -195,7 +195,9 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
         IReadOnlyList<string>? storages =
             References.Clean(Repository)?.Select(r => Registry.Repositories.Get(r).Native?.Storage
             ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
-                $"The repository '{r}' is not a hypervisor's own storage.", r))
+                $"The repository '{r}' is not a hypervisor's own storage.", r,
+                "Here -Repository is for the storages of Proxmox VE that take restore points: leave it out. "
+                + "Test-NataliaRepository checks a repository."))
             .ToList();
         using ProgressReporter progress =
             StartProgress($"Checking {appliance?.Name ?? "everything"} on {hypervisor.Name}");

@@ -72,8 +72,16 @@ public sealed class TestNataliaReportCommand : NataliaCommand
         foreach (string written in Path)
         {
             string file = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, written)).ConfigureAwait(false);
+            var paths = ReportPaths.Find(file);
+            if (!paths.AnyExists)
+            {
+                if (Quiet) _verdict.Add(false);
+                else DeferError(new NataliaException(ErrorIds.ReportNotFound, NataliaErrorKind.NotFound,
+                    $"There is no file '{file}'.", file, "Check the path of the report."), file);
+                continue;
+            }
             IReadOnlyList<CheckResult> checks = new ReportVerification(TrustedCertificate, ExpectedThumbprint,
-                TimeProvider.System).Execute(ReportPaths.Find(file));
+                TimeProvider.System).Execute(paths);
             List<CheckResult> failed = [.. checks.Where(c => c.Result == CheckOutcome.Failed)];
             if (Quiet)
             {
@@ -90,10 +98,12 @@ public sealed class TestNataliaReportCommand : NataliaCommand
     }
 
     private static string Advice(List<CheckResult> failed) =>
-        failed.Exists(c => c.Name == "SignatureFile" && c.Actual == "missing")
-            ? "A report that was never signed cannot be proved: Export-NataliaReport -Certificate (Get-PfxCertificate "
-                + "./signing.pfx) writes one with its JSON and its signature. Of one that was signed, ask its signer "
-                + "for all three files."
+        failed[0] is { Name: "Report", Actual: "no report" }
+            ? "Name a report that Export-NataliaReport -Certificate wrote: the page, its JSON or its signature."
+        : failed.Exists(c => c.Name == "SignatureFile" && c.Actual == "missing")
+            ? "What is no report, or was never signed, cannot be proved: Export-NataliaReport -Certificate "
+                + "(Get-PfxCertificate ./signing.pfx) writes a report with its JSON and its signature. Of one that was "
+                + "signed, ask its signer for all three files."
         : failed[0].Name switch
         {
             "Signer" => "Ask for the report of the signer that is expected, or correct -ExpectedThumbprint.",

@@ -95,6 +95,7 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
 
     /// <summary>The appliance's id. Bound from what is piped in.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string? ApplianceId { get; set; }
 
     /// <summary>

@@ -2,6 +2,7 @@ using System.Management.Automation;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Operations.Points;
+using Natalia.Backup.Operations.Text;
 using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Commands;
@@ -56,7 +57,7 @@ public sealed class TestNataliaRestorePointCommand : RestorePointCommand
     private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
         IReadOnlyList<CheckResult> checks;
-        using (ProgressReporter progress = StartProgress($"Testing {point.Point}"))
+        using (ProgressReporter progress = StartProgress($"Testing {PointTitle.Of(point.Point)}"))
             checks = await point.VerifyAsync(Evidence.Over(point.Repository),
                 TimeSpan.FromDays(MaximumVerificationAgeDays), progress, cancellationToken).ConfigureAwait(false);
         if (Quiet)

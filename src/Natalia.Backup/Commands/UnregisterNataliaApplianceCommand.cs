@@ -47,6 +47,7 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
 
     /// <summary>The appliance's id. Bound from what is piped in.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(ApplianceIdCompleter))]
     public string? ApplianceId { get; set; }
 
     /// <summary>

@@ -262,6 +262,8 @@ public sealed class RestoreApplianceTests : IDisposable
         File.WriteAllText(description, File.ReadAllText(description).Replace("attachments", "formerly"));
         Assert.Contains("starts by UEFI", Assert.Single(BackUp("-IncludeSystemDisk").Warnings));
         Assert.Contains("starts by UEFI", Reason());
+        Assert.StartsWith("No UEFI variables and no TPM state of this VM are known.",
+            Ok($"({Firmware}).Detail").Text[0]);
         string warning = Assert.Single(Restore("without").Warnings);
         Assert.StartsWith("without: it starts by UEFI", warning);
         Assert.Contains("choose the boot loader's file", warning);

@@ -54,8 +54,8 @@ public sealed class RetentionPlannerTests
     {
         RetentionPlanRow row = new RetentionPolicy { Last = 2, Daily = 1, Monthly = 1 }
             .Plan(Plans.Every("2026-03-01T12:00:00Z", 24, 9)).Row("2026-03-02T12:00:00Z");
-        Assert.Equal("No rule keeps it: all 2 last slots are taken; the only daily slot is taken; month 2026-03 has a "
-            + "kept point already.",
+        Assert.Equal("No rule keeps it: the rule last 2 keeps newer points; the rule daily 1 keeps a newer point; "
+            + "month 2026-03 has a kept point already.",
             row.Reason);
         Assert.Equal(RetentionRule.None, row.Rule);
     }

@@ -190,6 +190,7 @@ public sealed class FolderStoreTests : IDisposable
                 () => store.PutAsync("a/second", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)),
                     PutOptions.Data, None));
         Assert.Equal((ErrorIds.StoreFull, Path.Combine(mount.Path, "a/second")), (error.ErrorId, error.Target));
+        Assert.EndsWith($" of '{store.Location}'.", error.Message, StringComparison.Ordinal);
         Assert.NotNull(error.RecommendedAction);
         Assert.Equal(1, await CountAsync(store));
         Assert.Empty(Directory.EnumerateFiles(Path.Combine(mount.Path, ".tmp")));
@@ -265,6 +266,13 @@ public sealed class FolderStoreTests : IDisposable
         Assert.Equal(("newer", "new"), (File.ReadAllText(temporary), File.ReadAllText(final)));
         Assert.Throws<DirectoryNotFoundException>(() => NativeFiles.LinkOnUnix(temporary, _folder["no/f"]));
     }
+
+    [Theory]
+    [InlineData(unchecked((int)0x80070070), "There is no room left on the disk or share of '/backup'.")]
+    [InlineData(unchecked((int)0x8007050F), "The quota is used up where '/backup' is written.")]
+    public void A_full_disk_is_told_by_the_name_of_the_repository_alone(int code, string message) =>
+        Assert.Equal(message, FolderErrors.Translate(new IOException("No space left : '/backup/.tmp/1'", code),
+            "/backup/data/00000000", writing: true, "/backup").Message);
 
     [Theory]
     [InlineData(28, ErrorIds.StoreFull)]

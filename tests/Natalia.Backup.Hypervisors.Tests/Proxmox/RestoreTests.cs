@@ -66,6 +66,16 @@ public sealed class RestoreTests
     }
 
     [Fact]
+    public async Task Of_a_point_without_network_adapters_no_empty_list_is_told()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.Guest(100).Config.Remove("net0"));
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() =>
+            hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default));
+        Assert.EndsWith("'vmbr0': it holds no network adapters.", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_number_that_was_taken_meanwhile_is_not_touched()
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.StaleNextId = 100);

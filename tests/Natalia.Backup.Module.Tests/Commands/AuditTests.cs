@@ -25,6 +25,12 @@ public sealed class AuditTests : IDisposable
         Assert.Equal(["point-made"],
             Events($"Get-NataliaRestorePoint -RestorePointId {lyon} | Get-NataliaAuditRecord -Repository local"));
         Assert.Equal(["point-removed", "point-made"], Events($"Get-NataliaAuditRecord -RestorePointId {paris}"));
+        Assert.Equal(["point-removed", "repository-created"],
+            Events("Get-NataliaAuditRecord -Event Point-Removed, repository-created"));
+        // The newest record of a log is what it is, whatever is asked for.
+        Assert.Equal(["point-made"], Events("Get-NataliaAuditRecord -Latest -Event point-made"));
+        Assert.StartsWith("ParameterArgumentValidationError,",
+            _fixture.Run("Get-NataliaAuditRecord -Event point-maid").ErrorIds.Single(), StringComparison.Ordinal);
         Assert.Empty(Events("Get-NataliaAuditRecord -After ([DateTime]::Now.AddMinutes(5))"));
         Assert.Equal(5,
             Events("Get-NataliaRepository | Get-NataliaAuditRecord -Before ([DateTime]::Now.AddMinutes(5))").Count);

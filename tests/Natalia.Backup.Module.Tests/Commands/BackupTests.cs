@@ -92,7 +92,13 @@ public sealed class BackupTests : IDisposable
     {
         _fixture.WithRepository("one").WithRepository("two");
         Assert.Equal(["RepositoryAmbiguous"], Ids(_fixture.Run("Invoke-NataliaBackup natalia-paris")));
-        Assert.Equal(["RepositoryAmbiguous"], Ids(_fixture.Run("Set-NataliaAppliance natalia-paris")));
+        ScriptResult ambiguous = _fixture.Run("Set-NataliaAppliance natalia-paris");
+        Assert.Equal(["RepositoryAmbiguous"], Ids(ambiguous));
+        // No cure is the command that has just failed.
+        Assert.StartsWith("Name one with -Repository. ",
+            ambiguous.Errors.Single().ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+        Assert.Contains("leave it out", _fixture.Run("Test-NataliaPrerequisite natalia-paris -Repository one")
+            .Errors.Single().ErrorDetails.RecommendedAction, StringComparison.Ordinal);
 
         Assert.Empty(_fixture.Run("Set-NataliaAppliance natalia-paris -Repository two").ThrowIfFailed().Output);
         ScriptResult enrolled = _fixture.Run("Get-NataliaAppliance").ThrowIfFailed();

@@ -52,6 +52,21 @@ public sealed class ReportTests(ModuleFixture module) : IClassFixture<ModuleFixt
     }
 
     [Fact]
+    public void What_is_not_there_or_is_no_report_is_not_called_a_report_that_is_not_proved()
+    {
+        ScriptResult missing = module.Run("Set-Location $args[0]; Test-NataliaReport ./none.html; "
+            + "Test-NataliaReport ./none.html -Quiet", module.NewFolder());
+        Assert.Equal("False", $"{Assert.Single(missing.Output)}");
+        Assert.Equal("ReportNotFound", missing.ErrorIds.Single().Split(',')[0]);
+        Assert.StartsWith("There is no file '", missing.Errors[0].Exception.Message, StringComparison.Ordinal);
+
+        ScriptResult other = module.Run("Set-Location $args[0]; Set-Content ./profile.json '{ \"version\": 1 }'; "
+            + "$null = Test-NataliaReport ./profile.json", module.NewFolder());
+        Assert.Contains("no report", other.Errors.Single().Exception.Message, StringComparison.Ordinal);
+        Assert.StartsWith("Name a report", other.Errors[0].ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_repository_that_is_piped_in_or_named_by_its_id_is_reported_alone()
     {
         ScriptResult result = module.Run(Repository + """

@@ -367,6 +367,19 @@ public sealed class RestorePointTests : IDisposable
     }
 
     [Fact]
+    public void Completion_knows_the_ids_of_appliances_that_were_shown_and_never_offers_files()
+    {
+        string id = _fixture.Run("(Get-NataliaAppliance -Name natalia-paris).ApplianceId").ThrowIfFailed().Text[0];
+        foreach (string command in new[] { "Set-NataliaAppliance x", "Get-NataliaRestorePoint",
+            "Measure-NataliaRecovery", "Get-NataliaAuditRecord" })
+            Assert.Contains(id,
+                _fixture.Run("$line = \"$($args[0]) -ApplianceId $($args[1].Substring(0, 3))\"; "
+                    + "[System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, "
+                    + "$null).CompletionMatches | ForEach-Object CompletionText",
+                    command, id).Text);
+    }
+
+    [Fact]
     public void Completion_knows_the_networks_of_VMs_that_were_shown()
     {
         _fixture.Run("$null = Get-NataliaAppliance -Name natalia-paris").ThrowIfFailed();

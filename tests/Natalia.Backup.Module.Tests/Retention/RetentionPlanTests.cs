@@ -132,15 +132,15 @@ public sealed class RetentionPlanTests(ModuleFixture module) : IClassFixture<Mod
             (object)s_times);
         // A reason that goes on in the next line stands under itself.
         string[] lines = Regex.Replace(text, "\e\\[[0-9;]*m", "").Split('\n').Select(l => l.TrimEnd())
-            .Where(l => l.Length > 0 && !l.StartsWith(new string(' ', 16), StringComparison.Ordinal)).ToArray();
+            .Where(l => l.Length > 0 && !l.StartsWith(new string(' ', 19), StringComparison.Ordinal)).ToArray();
         Assert.Equal("   Plan: last 1, daily 2, weekly 1, monthly 1 (Europe/Moscow)", lines[0]);
-        Assert.Equal("Time             Action    Day     Week    Month   Reason", lines[1]);
-        Assert.Equal("2026-03-04 06:00 Keep      Wed     W10     Mar     The newest point: last 1 of 1.", lines[3]);
-        Assert.StartsWith("2026-03-04 00:00 Remove    Wed     W10     Mar     No rule keeps it: the only last slot",
+        Assert.Equal("Time                Action    Day     Week    Month   Reason", lines[1]);
+        Assert.Equal("2026-03-04 06:00:00 Keep      Wed     W10     Mar     The newest point: last 1 of 1.", lines[3]);
+        Assert.StartsWith("2026-03-04 00:00:00 Remove    Wed     W10     Mar     No rule keeps it: the rule last",
             lines[4], StringComparison.Ordinal);
-        Assert.StartsWith("2026-03-03 18:00 Keep      Tue 1/2 W10     Mar     ", lines[5], StringComparison.Ordinal);
-        Assert.StartsWith("2026-02-22 18:00 Keep      Sun     W08 1/1 Feb     ", lines[7], StringComparison.Ordinal);
-        Assert.StartsWith("2026-01-31 18:00 Keep      Sat     W05     Jan 1/1 ", lines[8], StringComparison.Ordinal);
+        Assert.StartsWith("2026-03-03 18:00:00 Keep      Tue 1/2 W10     Mar     ", lines[5], StringComparison.Ordinal);
+        Assert.StartsWith("2026-02-22 18:00:00 Keep      Sun     W08 1/1 Feb     ", lines[7], StringComparison.Ordinal);
+        Assert.StartsWith("2026-01-31 18:00:00 Keep      Sat     W05     Jan 1/1 ", lines[8], StringComparison.Ordinal);
         Assert.Equal(9, lines.Length);
         Assert.All(lines, l => Assert.True(l.Length <= 120, l));
     }

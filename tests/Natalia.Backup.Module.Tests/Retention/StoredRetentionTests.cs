@@ -145,7 +145,7 @@ public sealed class StoredRetentionTests : IDisposable
         Assert.Empty(Run("Invoke-NataliaRetention").ThrowIfFailed().Output);
         Assert.Contains(Directory.EnumerateFiles(_repository, "*point-removed*", SearchOption.AllDirectories),
             f => System.Text.Encoding.UTF8.GetString(File.ReadAllBytes(f))
-                .Contains("Retention policy last 2 (UTC): No rule keeps it: all 2 last slots are taken.",
+                .Contains("Retention policy last 2 (UTC): No rule keeps it: the rule last 2 keeps newer points.",
                     StringComparison.Ordinal));
     }
 

@@ -123,6 +123,8 @@ public sealed class RunnerTests : IDisposable
 
         Assert.Equal(1, run.ExitCode);
         Assert.Contains("Password", run.Error);
+        // Nor is the question put into the output of a job.
+        if (!OperatingSystem.IsWindows()) Assert.DoesNotContain("password", run.Output);
 
         RunnerProcess.Result confirmation = await RunnerProcess.RunAsync("-c",
             "function f { [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'High')] param() if "

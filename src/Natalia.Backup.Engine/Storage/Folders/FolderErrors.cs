@@ -7,19 +7,24 @@ internal static class FolderErrors
     internal static bool IsFileSystem(Exception error) =>
         error is IOException or UnauthorizedAccessException or System.Security.SecurityException;
 
-    internal static NataliaException Translate(Exception error, string path, bool writing)
+    /// <param name="error">What the file system says.</param>
+    /// <param name="path">What is read or written.</param>
+    /// <param name="writing">True where it is written.</param>
+    /// <param name="root">The repository's folder, which is what a person knows of a disk that is full; null names
+    /// <paramref name="path"/>.</param>
+    internal static NataliaException Translate(Exception error, string path, bool writing, string? root = null)
     {
         (int errno, int win32) = Codes(error);
         string reason = error.Message;
         if (IsQuota(errno, win32))
             return new(ErrorIds.StoreFull, NataliaErrorKind.ResourceUnavailable,
-                $"The quota is used up where '{path}' is written: {reason}", path,
+                $"The quota is used up where '{root ?? path}' is written.", path,
                 "Raise the quota of the account that runs the backup, or remove restore points that are no longer "
                 + "needed. What was stored before is unharmed.",
                 error);
         if (IsFull(errno, win32))
             return new(ErrorIds.StoreFull, NataliaErrorKind.ResourceUnavailable,
-                $"There is no room left to write '{path}': {reason}", path,
+                $"There is no room left on the disk or share of '{root ?? path}'.", path,
                 "Free space there, or remove restore points that are no longer needed. What was stored before is "
                 + "unharmed.",
                 error);

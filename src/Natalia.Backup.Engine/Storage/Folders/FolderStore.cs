@@ -244,7 +244,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         catch (Exception error) when (FolderErrors.IsFileSystem(error))
         {
             RequireRoot();
-            throw FolderErrors.Translate(error, final, writing: true);
+            throw FolderErrors.Translate(error, final, writing: true, Location);
         }
         finally
         {
@@ -364,7 +364,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         }
         catch (Exception error) when (FolderErrors.IsFileSystem(error))
         {
-            throw FolderErrors.Translate(error, _layout.Native(name), writing);
+            throw FolderErrors.Translate(error, _layout.Native(name), writing, Location);
         }
     }
 
@@ -380,7 +380,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         }
         catch (Exception error) when (FolderErrors.IsFileSystem(error))
         {
-            throw FolderErrors.Translate(error, _layout.Temporary, writing: true);
+            throw FolderErrors.Translate(error, _layout.Temporary, writing: true, Location);
         }
     }
 
@@ -506,7 +506,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         catch (Exception error) when (FolderErrors.IsFileSystem(error))
         {
             RequireRoot();
-            throw FolderErrors.Translate(error, _layout.Temporary, writing: true);
+            throw FolderErrors.Translate(error, _layout.Temporary, writing: true, Location);
         }
         finally
         {

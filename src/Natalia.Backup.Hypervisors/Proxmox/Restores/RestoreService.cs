@@ -538,7 +538,8 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
         var present = Bridges(archived).ToList();
         if (request.Networks.Keys.FirstOrDefault(k => !present.Contains(k)) is string unknown)
             throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.InvalidArgument,
-                $"The restore point has no adapter on the network '{unknown}'. It has: {string.Join(", ", present)}.",
+                $"The restore point has no adapter on the network '{unknown}'"
+                + (present.Count == 0 ? ": it holds no network adapters." : $". It has: {string.Join(", ", present)}."),
                 unknown);
         await CheckNetworksAsync(node, request.Networks.Values, cancellationToken).ConfigureAwait(false);
         foreach (KeyValuePair<string, PropertyString> adapter in archived.Networks)
