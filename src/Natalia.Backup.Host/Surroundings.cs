@@ -14,7 +14,7 @@ internal static partial class Surroundings
     /// What a backup takes at most, in MiB: on two processors, and for each further one up to the fifteenth. A test of
     /// both ends holds it.
     /// </summary>
-    private static int BackupMemory => 400 + 24 * (Math.Min(Math.Max(Environment.ProcessorCount, 2), 15) - 2);
+    private static int BackupMemory => 400 + 36 * (Math.Min(Math.Max(Environment.ProcessorCount, 2), 15) - 2);
 
     /// <summary>Says at once what would otherwise end somewhere in the middle.</summary>
     /// <exception cref="InvalidOperationException">This process may not have what PowerShell's start needs.</exception>

@@ -116,7 +116,7 @@ public sealed class LifeAndDeathTests : IDisposable
             BuildLayout.Runner, Script(), _folder);
         Assert.True(run.ExitCode == 0, run.Error);
         Assert.Contains($"processors {Processors}", run.Lines);
-        Assert.InRange(Number(run, "peak") * 1024, 0, (400L + 24 * (Processors - 2)) << 20);
+        Assert.InRange(Number(run, "peak") * 1024, 0, (400L + 36 * (Processors - 2)) << 20);
     }
 
     private static long Number(RunnerProcess.Result result, string what) =>
