@@ -153,7 +153,10 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public int? LockedObjects { get; init; }
     /// <summary>The repository's own name of the point, where it is another product's; else null.</summary>
     public string? NativeId { get; init; }
-    /// <summary>What the storage's own verification said, where it has one.</summary>
+    /// <summary>
+    /// What the storage's own verification said, where it has one. In a repository of this product: Failed for a point
+    /// that was found damaged, else Unknown; what tested it and when is in the audit log.
+    /// </summary>
     public VerificationState Verification { get; init; }
     /// <summary>When that verification began, UTC; null where there was none or its time is not known.</summary>
     public DateTime? VerifiedUtc { get; init; }

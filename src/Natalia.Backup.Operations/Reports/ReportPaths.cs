@@ -14,6 +14,16 @@ internal sealed record ReportPaths(string Report, string Signed, string Signatur
     /// <summary>Whether any of the files is there.</summary>
     internal bool AnyExists => File.Exists(Report) || File.Exists(Signed) || File.Exists(Signature);
 
+    /// <summary>What a file of that name is written as where nobody said: what programs take it for.</summary>
+    internal static ReportFormat FormatOf(string file) => Path.GetExtension(file).ToUpperInvariant() switch
+    {
+        ".JSON" => ReportFormat.Json,
+        ".CSV" => ReportFormat.Csv,
+        // The only one that the textfile collector of Prometheus reads.
+        ".PROM" => ReportFormat.OpenMetrics,
+        _ => ReportFormat.Html,
+    };
+
     /// <summary>The names for a report that is to be written.</summary>
     internal static ReportPaths For(string report, ReportFormat format)
     {

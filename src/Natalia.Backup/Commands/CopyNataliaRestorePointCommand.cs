@@ -36,7 +36,7 @@ namespace Natalia.Backup.Commands;
 /// </example>
 /// <example>
 /// <code>$ErrorActionPreference = 'Stop'
-/// Import-NataliaProfile C:\ProgramData\natalia.json
+/// $null = Import-NataliaProfile C:\ProgramData\natalia.json
 /// Get-NataliaRestorePoint -Repository nas -Appliance natalia-paris -Latest | Copy-NataliaRestorePoint offsite | Test-NataliaRestorePoint</code>
 /// <para>Copies the newest point of an appliance and reads all of the copy, to prove that it can be restored.</para>
 /// </example>

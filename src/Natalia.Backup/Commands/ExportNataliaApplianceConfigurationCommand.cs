@@ -142,6 +142,7 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
             [.. attachments.Select(a => (a, $"{Path.ChangeExtension(file, null)}.{a.Name}"))];
         foreach (string wanted in beside.Select(b => b.File).Append(file))
             ExportDestination.EnsureWritable(wanted, Force);
+        _written.Add(file, restorePointId ?? description.ApplianceId);
         if (!await ShouldProcessAsync(file, $"Write the configuration of {description.Name}").ConfigureAwait(false))
             return;
         // The file that names them comes last.
@@ -182,10 +183,9 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
         if (_written.ContainsKey(file))
         {
             throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists,
-                $"'{file}' was written by this command a moment ago, from another configuration.", file,
+                $"'{file}' is where this command puts another configuration already.", file,
                 "Name a folder that is there: each configuration then gets a name of its own.");
         }
-        _written.Add(file, id);
         return file;
     }
 }

@@ -130,7 +130,7 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     [ValidateNotNullOrEmpty]
     public string? Overlay { get; set; }
 
-    /// <summary>What this very call has written, and from which point and disk.</summary>
+    /// <summary>What this very call has written, or tried to, and from which point and disk.</summary>
     private readonly Dictionary<string, string> _written = new(StringComparer.OrdinalIgnoreCase);
 
     private protected override string MissedWithoutInput => "no disk was written";
@@ -154,10 +154,10 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
         // -Force is for older files, not for what this very call has just written.
         if (_written.ContainsKey(file))
             throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists,
-                $"'{file}' was written by this command a moment ago, from another restore point.", file,
+                $"'{file}' is where this command puts another restore point already.", file,
                 "Name a folder that is there: each image then gets a name of its own.");
-        _written.Add(file, Content(one, diskId));
         ExportDestination.EnsureWritable(file, Force);
+        _written.Add(file, Content(one, diskId));
         if (!await ShouldProcessAsync(file, $"Write disk {diskId} of {one}").ConfigureAwait(false)) return;
         if (!await EnsureReadableAsync(point, [diskId], Thaw ? ThawDays : null,
             cancellationToken).ConfigureAwait(false))

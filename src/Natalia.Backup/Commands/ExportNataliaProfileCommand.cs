@@ -5,6 +5,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Exports;
 using Natalia.Backup.Operations.Profiles;
+using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Commands;
 
@@ -104,9 +105,22 @@ public sealed class ExportNataliaProfileCommand : NataliaCommand
             return;
         AtomicFile.Write(file, ProfileFile.Write(profile), Force);
         Emit(profile.Describe(file));
+        await TellOfMissingSecretsAsync(profile).ConfigureAwait(false);
 
         string? NameOf(string session) =>
             secrets.TryGetValue(session, out string? named) && named.Length > 0 ? named : null;
+    }
+
+    /// <summary>Better now, with a person at the prompt, than in the first night.</summary>
+    private async Task TellOfMissingSecretsAsync(ProfileDocument profile)
+    {
+        string[] names = [.. profile.Hypervisors.SelectMany(h => h.Secrets)
+            .Concat(profile.Repositories.SelectMany(r => r.Secrets)).Distinct()];
+        if (await OnPipelineAsync(() => SecretLookup.FindObstacle(InvokeCommand, names)).ConfigureAwait(false)
+            is string obstacle)
+            EmitWarning("The profile was written. What imports it will ask for "
+                + $"{Plural.Count(names.Length, "secret")}: {string.Join(", ", names.Select(n => $"'{n}'"))}. "
+                + obstacle);
     }
 
     /// <summary>A profile of all sessions would lose what an import could not connect.</summary>

@@ -62,7 +62,10 @@ public sealed class ExportNataliaReportCommand : EvidenceCommand
     [ValidateNotNullOrEmpty]
     public string Path { get; set; } = "";
 
-    /// <summary>What it is written as: Html, Json, Csv or OpenMetrics. Left out, Html.</summary>
+    /// <summary>
+    /// What it is written as: Html, Json, Csv or OpenMetrics. Left out, the end of the file's name tells: .json, .csv,
+    /// .prom for OpenMetrics; any other is Html.
+    /// </summary>
     [Parameter]
     public ReportFormat Format { get; set; }
 
@@ -128,6 +131,7 @@ public sealed class ExportNataliaReportCommand : EvidenceCommand
         // What a pipeline was to bring and did not is an error already, and no report of everything instead.
         if (MyInvocation.ExpectingInput && !HasCollected && _tests.Count == 0) return;
         string file = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
+        if (!IsBound(nameof(Format))) Format = ReportPaths.FormatOf(file);
         ReportPaths paths = ReportPaths.For(file, Format);
         ReportExporter.EnsureWritable(paths, Certificate, Force);
         Report report = ParameterSetName == TestSet

@@ -26,7 +26,7 @@ namespace Natalia.Backup.Commands;
 /// </example>
 /// <example>
 /// <code>$ErrorActionPreference = 'Stop'
-/// Import-NataliaProfile C:\ProgramData\natalia.json
+/// $null = Import-NataliaProfile C:\ProgramData\natalia.json
 /// Get-NataliaAppliance | Invoke-NataliaBackup</code>
 /// <para>The whole of a scheduled run: every enrolled appliance goes to the repository that it is enrolled in. With
 /// Stop, the script ends with an error, and so with an exit code that is not 0, when one of them failed; after the last

@@ -35,7 +35,7 @@ namespace Natalia.Backup.Commands;
 /// </example>
 /// <example>
 /// <code>$ErrorActionPreference = 'Stop'
-/// Import-NataliaProfile C:\ProgramData\natalia.json
+/// $null = Import-NataliaProfile C:\ProgramData\natalia.json
 /// Get-NataliaAppliance | Invoke-NataliaBackup</code>
 /// <para>A scheduled run: every enrolled appliance goes to its repository. The script fails at its end when one of them
 /// failed; the others are protected.</para>

@@ -29,7 +29,7 @@ namespace Natalia.Backup.Commands;
 /// </remarks>
 /// <example>
 /// <code>$ErrorActionPreference = 'Stop'
-/// Import-NataliaProfile C:\ProgramData\natalia.json
+/// $null = Import-NataliaProfile C:\ProgramData\natalia.json
 /// Get-NataliaAppliance | Invoke-NataliaRetention</code>
 /// <para>The scheduled clean-up: every enrolled appliance by its policy. The script ends with an error when one of them
 /// failed, after the last one.</para>

@@ -29,6 +29,7 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
     private int _lastActivityId;
     private readonly HashSet<(Type, string)> _toldAway = [];
     private bool _hadInput;
+    private bool _failedBefore;
     private volatile bool _hasErrors;
 
     private protected NataliaCommand() { }
@@ -93,7 +94,8 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
     /// <inheritdoc/>
     protected sealed override void EndProcessing()
     {
-        if (!_hadInput && _deferredErrors.IsEmpty && MissedWithoutInput is string missed)
+        // What failed further to the front was told there, and is the reason.
+        if (!_hadInput && !_failedBefore && _deferredErrors.IsEmpty && MissedWithoutInput is string missed)
             AddDeferred(new NataliaException(ErrorIds.NothingToDo, NataliaErrorKind.InvalidOperation,
                 $"The pipeline brought nothing: {missed}.",
                 recommendedAction: "Look at what the command before this one lists, and at the filters in between."));
@@ -281,7 +283,14 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
     private void WriteOrPassOn(ErrorRecord error)
     {
         if (FirstErrorStops() && Active.Behind(this) is NataliaCommand behind) behind.TakeOver(error);
-        else WriteError(error);
+        else WriteNow(error);
+    }
+
+    /// <summary>Writes an error that a person sees, or may see: then the command behind need not wonder.</summary>
+    private void WriteNow(ErrorRecord error)
+    {
+        if (ErrorsAreShown() && Active.Behind(this) is NataliaCommand behind) behind._failedBefore = true;
+        WriteError(error);
     }
 
     private void TakeOver(ErrorRecord error)
@@ -304,15 +313,18 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
             // The first error will end the pipeline; the others would never be seen.
             foreach (ErrorRecord error in errors.Skip(1)) WriteWarning(error.Exception.Message);
         }
-        foreach (ErrorRecord error in errors) WriteError(error);
+        foreach (ErrorRecord error in errors) WriteNow(error);
     }
 
-    private bool FirstErrorStops()
+    private bool FirstErrorStops() => OnError() == ActionPreference.Stop;
+
+    private bool ErrorsAreShown() => OnError() is ActionPreference.Continue or ActionPreference.Inquire;
+
+    private ActionPreference? OnError()
     {
         object? preference = MyInvocation.BoundParameters.TryGetValue("ErrorAction", out object? bound)
             ? bound
             : SessionState.PSVariable.GetValue("ErrorActionPreference");
-        return LanguagePrimitives.TryConvertTo(preference, out ActionPreference action)
-            && action == ActionPreference.Stop;
+        return LanguagePrimitives.TryConvertTo(preference, out ActionPreference action) ? action : null;
     }
 }

@@ -194,6 +194,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         await Evidence.Over(retention.Repository)
             .SetRetentionPolicyAsync(subject.ApplianceId, subject.Name, policy,
                 cancellationToken).ConfigureAwait(false);
+        if (policy is not null) TellOfReplaced(rules, subject.Name, subject.Stored, policy);
         await ShowAsync(retention.Repository, subject.ApplianceId, subject.Name, [subject], effective,
             cancellationToken).ConfigureAwait(false);
     }
@@ -210,7 +211,18 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
             return;
         await Evidence.Over(retention.Repository)
             .SetRetentionPolicyAsync(null, null, policy, cancellationToken).ConfigureAwait(false);
+        TellOfReplaced(rules, $"the repository '{retention.Repository.Name}'", retention.Default, policy);
         await ShowAsync(retention.Repository, null, null, affected, policy, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Who gives no rule may have meant to look at the policy, not to replace it.</summary>
+    private void TellOfReplaced(RetentionRules rules, string whose, StoredRetentionPolicy? before,
+        RetentionPolicy policy)
+    {
+        if (IsBound(nameof(Strategy)) || rules.AnyRule || rules.TimeZone is not null) return;
+        if (before is not { Damage: null } || before.Policy.ToString() == policy.ToString()) return;
+        EmitWarning($"No rule was given, so the usual ones replaced those of {whose}: it was {before.Policy}, and is "
+            + $"{policy} now. Get-NataliaRetention shows a policy without a change.");
     }
 
     private RetentionPolicy Compose(RetentionRules rules, StoredRetentionPolicy? before, string? timeZone)

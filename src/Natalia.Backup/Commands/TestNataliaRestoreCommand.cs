@@ -39,7 +39,7 @@ namespace Natalia.Backup.Commands;
 /// </example>
 /// <example>
 /// <code>$ErrorActionPreference = 'Stop'
-/// Import-NataliaProfile C:\ProgramData\natalia.json
+/// $null = Import-NataliaProfile C:\ProgramData\natalia.json
 /// Test-NataliaRestore -Rotate</code>
 /// <para>A scheduled run: each time the appliance that was tested longest ago, so that all are covered in turn.</para>
 /// </example>

@@ -36,6 +36,36 @@ internal sealed class SecretLookup(CommandInvocationIntrinsics invoke, ScriptBlo
                 $"its resolver returned a {other.GetType().Name}, not a SecureString or PSCredential"),
     };
 
+    /// <summary>
+    /// Why a run without a resolver could not have secrets in this session: a sentence; null where it has them all, or
+    /// nobody can tell without taking them out. No secret is read.
+    /// </summary>
+    internal static string? FindObstacle(CommandInvocationIntrinsics invoke, IReadOnlyCollection<string> names)
+    {
+        if (names.Count == 0) return null;
+        if (invoke.GetCommand("Get-Secret", CommandTypes.Cmdlet | CommandTypes.Function) is null)
+            return "There is no command Get-Secret in this session. Install Microsoft.PowerShell.SecretManagement and "
+                + "register a vault, or give Import-NataliaProfile a -SecretResolver.";
+        if (invoke.GetCommand("Get-SecretInfo", CommandTypes.Cmdlet | CommandTypes.Function) is null) return null;
+        ScriptBlock block = invoke.NewScriptBlock("Get-SecretInfo -Name $args[0] -ErrorAction Stop");
+        List<string> missing = [];
+        try
+        {
+            foreach (string name in names)
+            {
+                if (block.Invoke(WildcardPattern.Escape(name)).Count == 0) missing.Add($"'{name}'");
+            }
+        }
+        catch (Exception e) when (e is RuntimeException and not PipelineStoppedException)
+        {
+            return $"The vault could not be asked: {e.Message}";
+        }
+        return missing.Count == 0
+            ? null
+            : $"No vault of this account has {string.Join(", ", missing)}. Store each with Set-Secret as the account "
+                + "of the runs, or give Import-NataliaProfile a -SecretResolver.";
+    }
+
     private object Resolve(string name)
     {
         ScriptBlock block = resolver ?? Default(name);
@@ -61,12 +91,14 @@ internal sealed class SecretLookup(CommandInvocationIntrinsics invoke, ScriptBlo
     private ScriptBlock Default(string name)
     {
         if (invoke.GetCommand("Get-Secret", CommandTypes.Cmdlet | CommandTypes.Function) is null)
-            throw NotResolved(name, "there is no command Get-Secret in this session");
+            throw NotResolved(name, "there is no command Get-Secret in this session",
+                cure: "Install Microsoft.PowerShell.SecretManagement and register a vault, or give a -SecretResolver.");
         return invoke.NewScriptBlock("Get-Secret -Name $args[0] -ErrorAction Stop");
     }
 
-    private static NataliaException NotResolved(string name, string why, Exception? inner = null) =>
+    private static NataliaException NotResolved(string name, string why, Exception? inner = null,
+        string cure = "Give a -SecretResolver that returns it as SecureString or PSCredential.") =>
         new(ErrorIds.SecretNotResolved, NataliaErrorKind.Authentication,
         $"The secret '{name}' could not be had: {why}.", name,
-        "Give a -SecretResolver that returns it as SecureString or PSCredential.", inner);
+        cure, inner);
 }

@@ -35,6 +35,18 @@ public sealed class ExportedDiskTests : IDisposable
     }
 
     [Fact]
+    public async Task What_could_not_be_written_is_not_said_to_have_been()
+    {
+        await MakePointAsync(DiskRole.Data);
+        const string twice = "$p = Get-NataliaRestorePoint; $p, $p | Export-NataliaDisk -Destination "
+            + "$args[0]";
+        Assert.Equal([ErrorIds.DestinationWriteFailed, ErrorIds.DestinationWriteFailed],
+            _session.Run(twice, Path.Combine(_folder.FullName, "absent", "x.raw")).ErrorIds);
+        Assert.Equal([ErrorIds.DestinationExists],
+            _session.Run(twice, Path.Combine(_folder.FullName, "x.raw")).ErrorIds);
+    }
+
+    [Fact]
     public async Task The_file_bears_the_disks_own_name_however_it_was_typed()
     {
         await MakePointAsync(DiskRole.System, DiskRole.Data);

@@ -42,6 +42,17 @@ public sealed class NothingLostTests : IDisposable
     public void A_pipeline_that_brings_nothing_to_what_protects_or_proves_is_an_error(string script) =>
         Assert.StartsWith("NothingToDo,", _fixture.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
 
+    /// <summary>One cause is one error; where it is hidden, another tells that nothing was done.</summary>
+    [Theory]
+    [InlineData("Get-NataliaAppliance | Invoke-NataliaBackup", "NothingEnrolled")]
+    [InlineData("Get-NataliaAppliance -ErrorAction SilentlyContinue | Invoke-NataliaBackup", "NothingToDo")]
+    [InlineData("Get-NataliaRestorePoint typo | Test-NataliaRestorePoint", "RestorePointNotFound")]
+    public void A_pipeline_whose_beginning_failed_says_why_and_does_not_wonder(string script, string errorId)
+    {
+        _fixture.Run("Disconnect-NataliaHypervisor *").ThrowIfFailed();
+        Assert.StartsWith(errorId + ",", _fixture.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("Invoke-NataliaBackup -Appliance typo*")]
     [InlineData("Set-NataliaAppliance -Appliance typo* -Repository local")]

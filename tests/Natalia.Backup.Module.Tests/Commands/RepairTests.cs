@@ -30,8 +30,12 @@ public sealed class RepairTests : IDisposable
             _fixture.Run(
                 "Get-NataliaRestorePoint | Where-Object Verification -eq Failed | ForEach-Object RestorePointId").Text);
         Assert.Contains("DAMAGED", _fixture.Session.Render("Get-NataliaRestorePoint"), StringComparison.Ordinal);
+        string list = "Get-NataliaRestorePoint -Latest | Format-List";
+        Assert.Matches(@"Verification +: (\x1b\[0m)?Failed", _fixture.Session.Render(list));
 
         string healed = _fixture.BackUp();
+        // Unknown would read as if no test had been made, or its result had been lost.
+        Assert.DoesNotContain("Verifi", _fixture.Session.Render(list), StringComparison.Ordinal);
         Assert.Equal("True", _fixture.Run("Test-NataliaRestorePoint $args[0] -Quiet", healed).ThrowIfFailed().Text[0]);
         ScriptResult givenUp = _fixture.Run("Repair-NataliaRepository -Full -RemoveLost -Confirm:$false")
             .ThrowIfFailed();

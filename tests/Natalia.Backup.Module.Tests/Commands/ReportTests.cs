@@ -36,6 +36,21 @@ public sealed class ReportTests(ModuleFixture module) : IClassFixture<ModuleFixt
     }
 
     [Fact]
+    public void Without_a_format_the_end_of_the_name_tells_what_is_written()
+    {
+        ScriptResult result = module.Run(Repository + """
+            foreach ($file in './x.csv', './x.prom', './x.JSON', './x.html', './x') {
+                $null = Export-NataliaReport $file
+                (Get-Content $file -Raw)[0]
+            }
+            $null = Export-NataliaReport ./x.csv -Format Html
+            (Get-Content ./x.csv -Raw)[0]
+            """, module.NewFolder()).ThrowIfFailed();
+
+        Assert.Equal(["\"", "#", "{", "<", "<", "<"], result.Text);
+    }
+
+    [Fact]
     public void A_signed_report_is_verified_by_any_of_its_files_and_an_altered_one_is_an_error()
     {
         ScriptResult result = module.Run(Repository + Certificate + """

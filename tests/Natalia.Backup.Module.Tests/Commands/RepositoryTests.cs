@@ -280,8 +280,9 @@ public sealed class RepositoryTests : IDisposable
         _fixture.Run("$null = New-NataliaRepository $args[0] -Password $args[1] -Name safe", _fixture.Full("safe"),
             FolderFixture.Password("correct horse"))
             .ThrowIfFailed();
-        _fixture.WithRepository("open").Run("Export-NataliaProfile $args[0]", _fixture.Full("p.json"))
-            .ThrowIfFailed();
+        ScriptResult kept = _fixture.WithRepository("open").Run("Export-NataliaProfile $args[0]",
+            _fixture.Full("p.json")).ThrowIfFailed();
+        Assert.Contains("'natalia-safe'", Assert.Single(kept.Warnings), StringComparison.Ordinal);
         using var fresh = new ModuleSession();
 
         ScriptResult result = fresh.Run($"Import-NataliaProfile $args[0] {resolver}", _fixture.Full("p.json"));
@@ -290,7 +291,25 @@ public sealed class RepositoryTests : IDisposable
         Assert.StartsWith("SecretNotResolved,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
         Assert.Equal(ErrorCategory.AuthenticationError, error.CategoryInfo.Category);
         Assert.Contains(why, error.Exception.Message, StringComparison.Ordinal);
+        Assert.Equal(resolver.Length == 0, error.ErrorDetails.RecommendedAction.Contains("register a vault",
+            StringComparison.Ordinal));
         Assert.Equal(["open", "vms"], fresh.Run("Get-NataliaRepository; Get-NataliaHypervisor").Text);
+    }
+
+    [Theory]
+    [InlineData("if ($Name -eq 'natalia-safe') { 1 }", null)]
+    [InlineData("", "No vault of this account has 'natalia-safe'.")]
+    [InlineData("throw 'vault is sealed'", "The vault could not be asked: vault is sealed")]
+    public void A_profile_whose_secrets_the_vault_does_not_have_is_written_with_a_warning(string vault, string? why)
+    {
+        ScriptResult kept = _fixture.Run("$null = New-NataliaRepository $args[0] -Password $args[1] -Name safe; "
+            + "function Get-Secret { throw 'asked' } function Get-SecretInfo { [CmdletBinding()] param($Name) "
+            + vault + " }; Export-NataliaProfile $args[2]",
+            _fixture.Full("safe"), FolderFixture.Password("correct horse"), _fixture.Full("p.json")).ThrowIfFailed();
+
+        if (why is null) Assert.Empty(kept.Warnings);
+        else Assert.Contains(why, Assert.Single(kept.Warnings), StringComparison.Ordinal);
+        Assert.True(File.Exists(_fixture.Full("p.json")));
     }
 
     [Fact]

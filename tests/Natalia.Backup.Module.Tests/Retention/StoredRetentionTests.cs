@@ -57,6 +57,18 @@ public sealed class StoredRetentionTests : IDisposable
             Run("Get-NataliaRetention natalia-paris").ThrowIfFailed().Value("Source")!.ToString());
     }
 
+    [Fact]
+    public void A_policy_that_is_replaced_without_a_rule_is_told()
+    {
+        Assert.Empty(Run("Set-NataliaRetention").ThrowIfFailed().Warnings);
+        Assert.Empty(Run("Set-NataliaRetention").ThrowIfFailed().Warnings);
+        Assert.Empty(Run("Set-NataliaRetention -Last 1 -Daily 7").ThrowIfFailed().Warnings);
+        Assert.Empty(Run("Set-NataliaRetention -TimeZone Europe/Paris").ThrowIfFailed().Warnings);
+        Assert.Empty(Run("Set-NataliaRetention -WhatIf").ThrowIfFailed().Warnings);
+        Assert.Contains("it was last 1, daily 7 (Europe/Paris), and is daily 7, weekly 4, monthly 3 (Europe/Paris) now",
+            Assert.Single(Run("Set-NataliaRetention").ThrowIfFailed().Warnings), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("Set-NataliaRetention -Daily 0 -Weekly 0", "RetentionPolicyKeepsNothing")]
     [InlineData("Set-NataliaRetention -Appliance natalia-rome -Daily 7", "ApplianceNotFound")]
