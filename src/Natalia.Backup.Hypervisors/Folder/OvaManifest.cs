@@ -31,12 +31,14 @@ internal static class OvaManifest
     /// <summary>Holds members against what the manifest says of them. Without a manifest nothing is done.</summary>
     /// <param name="archive">The OVA.</param>
     /// <param name="members">Where each member lies.</param>
-    /// <param name="names">Which members. What the manifest says of others, and how, does not matter.</param>
+    /// <param name="description">The description; compared where the manifest has its digest.</param>
+    /// <param name="image">The image, of which it must have one. What it says of others, and how, does not
+    /// matter.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    /// <exception cref="NataliaException"><c>SystemImageDamaged</c>: also where a manifest has no digest of one, or
-    /// none that is known; <c>DiskReadFailed</c>.</exception>
+    /// <exception cref="NataliaException"><c>SystemImageDamaged</c>: also where a manifest has none of the image,
+    /// or none that is known; <c>DiskReadFailed</c>.</exception>
     internal static async Task VerifyAsync(RawDiskSource archive, IReadOnlyDictionary<string, Extent> members,
-        IEnumerable<string> names, CancellationToken cancellationToken)
+        string description, string image, CancellationToken cancellationToken)
     {
         List<KeyValuePair<string, Extent>> manifests = [.. members
             .Where(m => m.Key.EndsWith(".mf", StringComparison.OrdinalIgnoreCase))];
@@ -44,11 +46,12 @@ internal static class OvaManifest
         if (manifests.Count > 1) throw Damaged(archive, $"it has {manifests.Count} manifests (.mf) and not one");
         Dictionary<string, (HashAlgorithmName Algorithm, string Digest)> stated =
             await ReadAsync(archive, manifests[0], cancellationToken).ConfigureAwait(false);
-        foreach (string name in names)
+        if (!stated.ContainsKey(image))
+            throw Damaged(archive, $"its manifest '{manifests[0].Key}' has no digest of the file '{image}' "
+                + "(SHA-1, SHA-256, SHA-384 or SHA-512)");
+        foreach (string name in new[] { description, image }.Where(stated.ContainsKey))
         {
-            if (!stated.TryGetValue(name, out (HashAlgorithmName Algorithm, string Digest) of))
-                throw Damaged(archive, $"its manifest '{manifests[0].Key}' has no digest of the file '{name}' "
-                    + "(SHA-1, SHA-256, SHA-384 or SHA-512)");
+            (HashAlgorithmName Algorithm, string Digest) of = stated[name];
             string found = await DigestAsync(archive, members[name], of.Algorithm, cancellationToken)
                 .ConfigureAwait(false);
             if (!string.Equals(found, of.Digest, StringComparison.OrdinalIgnoreCase))

@@ -56,7 +56,7 @@ public static class OvaSystemDisk
             await OvaFile.ReadAsync(archive, cancellationToken).ConfigureAwait(false);
         OvfDisk disk = await ChooseAsync(archive, description, members, cancellationToken).ConfigureAwait(false);
         string text = members.Keys.Single(k => k.EndsWith(".ovf", StringComparison.OrdinalIgnoreCase));
-        await OvaManifest.VerifyAsync(archive, members, [text, disk.FileName], cancellationToken)
+        await OvaManifest.VerifyAsync(archive, members, text, disk.FileName, cancellationToken)
             .ConfigureAwait(false);
     }
 
