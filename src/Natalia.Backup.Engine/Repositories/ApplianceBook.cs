@@ -13,6 +13,8 @@ namespace Natalia.Backup.Engine.Repositories;
 /// </summary>
 internal sealed class ApplianceBook(RepositoryCore core)
 {
+    private const int LogsAtOnce = 8;
+
     private static readonly HashSet<string> s_members = new(StringComparer.Ordinal)
     {
         "name", "hypervisor", "dataDisk", "includeSystemDisk", "onQuiesceFailure", "neverQuiesce", "strategy",
@@ -36,14 +38,17 @@ internal sealed class ApplianceBook(RepositoryCore core)
         CancellationToken cancellationToken)
     {
         List<ApplianceSettings> enrolled = [], ended = [];
-        foreach (string appliance in applianceIds
-            ?? await core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false))
-        {
-            AuditLog log = core.ApplianceLog(appliance);
-            if (await FindWordAsync(appliance, log, await log.ListAsync(cancellationToken).ConfigureAwait(false),
-                cancellationToken).ConfigureAwait(false) is (ApplianceSettings settings, AuditRecord record))
+        IReadOnlyList<string> appliances = [.. applianceIds
+            ?? await core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false)];
+        foreach ((ApplianceSettings Settings, AuditRecord Record)? word in await InParallel.SelectAsync(appliances,
+            LogsAtOnce, async appliance =>
+            {
+                AuditLog log = core.ApplianceLog(appliance);
+                return await FindWordAsync(appliance, log, await log.ListAsync(cancellationToken)
+                    .ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            }, cancellationToken).ConfigureAwait(false))
+            if (word is (ApplianceSettings settings, AuditRecord record))
                 (record.Event == AuditEvents.EnrolmentEnded ? ended : enrolled).Add(settings);
-        }
         // A VM that took another one's place is no appliance of its own any more, also where a crash kept the end of
         // its enrolment from being written.
         HashSet<string> successors = [.. enrolled.Select(s => s.SuccessorId).OfType<string>()];

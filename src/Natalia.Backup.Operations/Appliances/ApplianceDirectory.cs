@@ -85,15 +85,31 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
             ? StandingVMs.None
             : await StandingAsync(cancellationToken).ConfigureAwait(false);
 
-    /// <summary>The same of one appliance alone: one log is looked into in each repository.</summary>
-    internal Task<StandingVMs> StandingAsync(string applianceId, CancellationToken cancellationToken) =>
-        StandingAsync(async connection =>
+    /// <summary>
+    /// The same of one appliance alone: one log is looked into in each repository. Not for longer than
+    /// <paramref name="limit"/>: a restore does not wait for a repository that it does not need.
+    /// </summary>
+    internal async Task<StandingVMs> StandingAsync(string applianceId, TimeSpan limit,
+        CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        stop.CancelAfter(limit);
+        return await StandingAsync(async connection =>
         {
-            KnownEnrolments known = await connection.Repository.GetEnrolmentsAsync([applianceId],
-                cancellationToken).ConfigureAwait(false);
-            return [.. known.Enrolled.Select(s => new Enrolment(connection, s)),
-                .. known.Ended.Select(s => new Enrolment(connection, s) { IsEnded = true })];
-        }, cancellationToken);
+            try
+            {
+                KnownEnrolments known = await connection.Repository.GetEnrolmentsAsync([applianceId],
+                    stop.Token).ConfigureAwait(false);
+                return [.. known.Enrolled.Select(s => new Enrolment(connection, s)),
+                    .. known.Ended.Select(s => new Enrolment(connection, s) { IsEnded = true })];
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                throw new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Timeout,
+                    $"It did not answer within {limit.TotalSeconds:0} seconds.", connection.Name);
+            }
+        }, cancellationToken).ConfigureAwait(false);
+    }
 
     private async Task<StandingVMs> StandingAsync(Func<RepositoryConnection, Task<IReadOnlyList<Enrolment>>> readAsync,
         CancellationToken cancellationToken)

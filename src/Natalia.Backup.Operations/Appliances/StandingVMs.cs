@@ -3,17 +3,24 @@ namespace Natalia.Backup.Operations.Appliances;
 /// <summary>
 /// Which VM stands for which appliance, and which VMs do no more, as several repositories say together. Pure: it asks
 /// nobody. A takeover is told to each repository by itself, so that they may differ; the one that knows of most
-/// takeovers of an appliance has the newest word about it.
+/// takeovers of an appliance has the newest word about it. Where the appliance is enrolled, a repository in which its
+/// enrolment ended has no say: a drill that is over must not stop the backup of the VM that lives.
 /// </summary>
 internal sealed class StandingVMs
 {
-    private readonly Dictionary<string, List<Enrolment>> _words;
+    // What counts of each appliance, and what was ever said; the newest word first.
+    private readonly Dictionary<string, List<Enrolment>> _words, _all;
 
     /// <param name="words">The enrolments of all repositories that were asked, also those that ended.</param>
-    internal StandingVMs(IEnumerable<Enrolment> words) =>
-        _words = words.GroupBy(e => e.Settings.ApplianceId).ToDictionary(g => g.Key,
+    internal StandingVMs(IEnumerable<Enrolment> words)
+    {
+        _all = words.GroupBy(e => e.Settings.ApplianceId).ToDictionary(g => g.Key,
             g => g.OrderByDescending(e => e.Settings.FormerIds.Count).ThenBy(e => e.IsEnded).ToList(),
             StringComparer.Ordinal);
+        _words = _all.ToDictionary(w => w.Key,
+            w => w.Value.Exists(e => !e.IsEnded) ? w.Value.FindAll(e => !e.IsEnded) : w.Value,
+            StringComparer.Ordinal);
+    }
 
     /// <summary>Nobody was asked: each VM stands for itself.</summary>
     internal static StandingVMs None { get; } = new([]);
@@ -42,7 +49,8 @@ internal sealed class StandingVMs
     {
         List<Enrolment> own = [.. Newest.Where(e => e.Settings.VMId == vmId)];
         return (own.Find(e => !e.IsEnded && e.Settings.SuccessorId is not null) ?? own.Find(e => !e.IsEnded)
-            ?? own.Find(e => e.Settings.SuccessorId is not null))?.Settings.ApplianceId ?? vmId;
+            ?? _all.Values.Select(w => w[0]).FirstOrDefault(e => e.Settings.SuccessorId == vmId))
+            ?.Settings.ApplianceId ?? vmId;
     }
 
     /// <summary>The appliances whose place a VM took.</summary>
@@ -59,7 +67,7 @@ internal sealed class StandingVMs
 
     /// <summary>Every VM that stands or stood for an appliance, in whatever repository's word.</summary>
     internal IReadOnlyList<string> VMsOf(string applianceId) =>
-        [.. _words.TryGetValue(applianceId, out List<Enrolment>? words)
+        [.. _all.TryGetValue(applianceId, out List<Enrolment>? words)
             ? words.SelectMany(e => e.Settings.FormerIds.Append(e.Settings.VMId)).Append(applianceId)
                 .Distinct(StringComparer.Ordinal)
             : [applianceId]];
@@ -71,10 +79,11 @@ internal sealed class StandingVMs
     /// </summary>
     internal IReadOnlyList<string> FormerOf(string applianceId, string vmId)
     {
-        if (Of(applianceId) is not Enrolment newest) return vmId == applianceId ? [] : [applianceId];
+        if (!_all.TryGetValue(applianceId, out List<Enrolment>? words)) return vmId == applianceId ? [] : [applianceId];
+        Enrolment newest = words[0];
         List<string> former = [.. newest.Settings.FormerIds];
         if (newest.Settings.VMId != vmId) former.Add(newest.Settings.VMId);
-        foreach (Enrolment word in _words[applianceId].Skip(1))
+        foreach (Enrolment word in words.Skip(1))
             foreach (string id in word.Settings.FormerIds.Append(word.Settings.VMId))
                 if (id != vmId && !former.Contains(id)) former.Insert(0, id);
         return former;

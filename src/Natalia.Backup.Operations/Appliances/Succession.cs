@@ -218,7 +218,6 @@ internal sealed class Succession
             throw Replaced(vm, other.Settings.VMId == vm.ApplianceId ? word! : other);
         string standsNow = word?.Settings.VMId ?? applianceId;
         if (standsNow == vm.ApplianceId) return;
-        if (word is { IsEnded: false, Settings.FormerIds.Count: > 0 }) throw Replaced(vm, word);
         if (await findAsync(standsNow).ConfigureAwait(false) is not LocatedAppliance old) return;
         throw new NataliaException(ErrorIds.ApplianceStillExists, NataliaErrorKind.InvalidOperation,
             $"The VM '{old.Description.Name}' on '{old.Hypervisor.Name}' stands for the appliance {applianceId} and is "
@@ -232,8 +231,11 @@ internal sealed class Succession
     {
         string id = enrolment.Settings.ApplianceId;
         return new NataliaException(ErrorIds.ApplianceReplaced, NataliaErrorKind.InvalidOperation,
-            $"Another VM ('{enrolment.Settings.Name}', {enrolment.Settings.VMId}) stands for the appliance {id} in "
-            + $"repository '{enrolment.Repository.Name}', so nothing of '{vm.Name}' goes into its history.", vm.Name,
+            $"Another VM ('{enrolment.Settings.Name}', {enrolment.Settings.VMId}) "
+            + (enrolment.IsEnded ? "stood" : "stands")
+            + $" for the appliance {id} in repository '{enrolment.Repository.Name}'"
+            + (enrolment.IsEnded ? " until its enrolment ended" : "")
+            + $", so nothing of '{vm.Name}' goes into its history.", vm.Name,
             $"If '{vm.Name}' is the old VM, remove it. To give it the place (back): Set-NataliaAppliance "
             + $"{vm.ApplianceId} -ApplianceId {id} -Repository '{enrolment.Repository.Name}' -Force."
             + (vm.ApplianceId == id ? "" : " To make it an appliance of its own: Set-NataliaAppliance "

@@ -161,6 +161,8 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
             runs.Add(WithBaseline(new PlannedRun(located, goesOn, disks, repository,
                 ApplianceView.Create(located, enrolment) with { ApplianceId = goesOn })
             {
+                StandingVMId = enrolments.Find(e => e.Repository == repository && e.Settings.ApplianceId == goesOn)
+                    ?.Settings.VMId,
                 OnQuiesceFailure = enrolment?.Settings.OnQuiesceFailure ?? default,
                 NeverQuiesce = enrolment?.Settings.NeverQuiesce ?? false,
             }, enrolment));

@@ -43,7 +43,8 @@ internal static class BackupRunner
             {
                 // Another VM may have taken the place while this run waited for its turn.
                 if (await repository.FindApplianceSettingsAsync(run.ApplianceId, cancellationToken)
-                    .ConfigureAwait(false) is { FormerIds.Count: > 0 } settings && settings.VMId != vm.ApplianceId)
+                    .ConfigureAwait(false) is { FormerIds.Count: > 0 } settings && settings.VMId != vm.ApplianceId
+                    && settings.VMId != run.StandingVMId)
                     throw Succession.Replaced(vm, new Enrolment(run.Repository, settings));
                 var how = new FreezeRequest
                 {

@@ -16,6 +16,9 @@ namespace Natalia.Backup.Operations.Backup;
 internal sealed record PlannedRun(LocatedAppliance Located, string ApplianceId, IReadOnlyList<ApplianceDisk> Disks,
     RepositoryConnection Repository, Appliance Target)
 {
+    /// <summary>The VM that stood for the appliance in the repository when this was planned; null for none.</summary>
+    internal string? StandingVMId { get; init; }
+
     /// <summary>What happens when the guest does not put its data in order.</summary>
     internal QuiesceFailure OnQuiesceFailure { get; init; }
 

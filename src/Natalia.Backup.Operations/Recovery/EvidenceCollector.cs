@@ -58,8 +58,8 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
             });
             string[] group = [.. chosen.Skip(at).Take(AtOnce)];
             foreach (ApplianceEvidence? evidence in await InParallel.SelectAsync(group, AtOnce,
-                id => CollectAsync(id, wishes.Selectors.Count > 0, repositories, hypervisors, hosts, since, now,
-                    cancellationToken),
+                id => CollectAsync(id, wishes.Selectors.Any(w => !w.MeansSeveral([])), repositories, hypervisors, hosts,
+                    since, now, cancellationToken),
                 cancellationToken).ConfigureAwait(false))
                 if (evidence is not null) yield return evidence;
         }

@@ -70,6 +70,9 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(Appliance))]
 public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
 {
+    /// <summary>How long other repositories are waited for, which only tell what the VM would disturb.</summary>
+    private static readonly TimeSpan s_othersLimit = TimeSpan.FromSeconds(20);
+
     /// <summary>
     /// The new VM's name. Left out, it is called like the old one. A name that a VM there has is refused.
     /// </summary>
@@ -199,7 +202,7 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
             ? new PointServing(point.OpenAsync, null, TimeProvider.System, EmitWarning)
             : null;
         StandingVMs standing = await new ApplianceDirectory(Registry, DeferError, EmitWarning)
-            .StandingAsync(point.Point.ApplianceId, cancellationToken).ConfigureAwait(false);
+            .StandingAsync(point.Point.ApplianceId, s_othersLimit, cancellationToken).ConfigureAwait(false);
         var restore = new ApplianceRestore(hypervisor, image, new RestoreWishes
         {
             NewName = NewName,

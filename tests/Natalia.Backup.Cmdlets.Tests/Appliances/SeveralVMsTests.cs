@@ -58,6 +58,40 @@ public sealed class SeveralVMsTests : SuccessionRoom
     }
 
     [Fact]
+    public void A_drill_that_is_over_in_another_repository_stops_no_night()
+    {
+        Ok("New-NataliaRepository -Name offsite -Path $args[0] -Unencrypted; "
+            + "Get-NataliaRestorePoint -Repository local | Copy-NataliaRestorePoint offsite; "
+            + "Disconnect-NataliaRepository local", Folder["offsite"]);
+        Ok("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -Hypervisor out -NewName drill "
+            + "-Network @{ voice = 'lab' }; Set-NataliaAppliance drill -ApplianceId $args[0] -Force; "
+            + "Invoke-NataliaBackup drill; Unregister-NataliaAppliance drill", Lost);
+        Directory.Delete(Folder["out/drill"], true);
+        Ok("Connect-NataliaRepository -Name local -Path $args[0] -Unencrypted", Folder["repository"]);
+        foreach (string night in new[] { "Get-NataliaAppliance | Invoke-NataliaBackup",
+            "Invoke-NataliaBackup natalia-nice", "Invoke-NataliaBackup natalia-nice -Repository local" })
+        {
+            EngineSession.Result result = Ok(night);
+            Assert.Empty(result.Warnings);
+            Assert.Equal(["local"], result.Output.Select(p => p.Properties["Repository"].Value));
+        }
+        Ok("Set-NataliaAppliance natalia-nice -Strategy Daily -Repository local");
+        Assert.Equal(["local"], Ok("(Get-NataliaAppliance | Where-Object IsEnrolled).Repository").Text);
+    }
+
+    [Fact]
+    public void A_single_backup_goes_into_the_old_history_once_the_last_vm_is_gone()
+    {
+        Lose();
+        Ok($"Set-NataliaAppliance natalia-nice -ApplianceId {Lost} -Repository local");
+        Restore("third");
+        string script = $"(Invoke-NataliaBackup third -ApplianceId {Lost} -Repository local).ApplianceId";
+        Assert.Equal([ErrorIds.ApplianceStillExists], Run(script).ErrorIds);
+        Directory.Delete(Folder["out/natalia-nice"], true);
+        Assert.Equal([Lost], Ok(script).Text);
+    }
+
+    [Fact]
     public void A_repository_without_an_enrolment_goes_on_under_the_appliances_id()
     {
         string own = Lose();

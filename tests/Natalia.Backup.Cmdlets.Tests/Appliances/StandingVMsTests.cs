@@ -54,6 +54,23 @@ public sealed class StandingVMsTests
         Assert.Equal("b", standing.IdOf("b"));
     }
 
+    [Fact]
+    public void An_enrolment_that_ended_has_no_say_beside_one_that_lasts()
+    {
+        // A drill in another repository, which is over.
+        var standing = new StandingVMs([Word("a"), Word("b", "a") with { IsEnded = true }]);
+        Assert.Equal("a", standing.Of("a")!.Settings.VMId);
+        Assert.Null(standing.ReplacementOf("a"));
+        Assert.Null(standing.Disagreement("a"));
+        Assert.Empty(standing.AppliancesOf("b"));
+        Assert.Equal(["a", "b"], standing.VMsOf("a").Order());
+        standing = new StandingVMs([Word("b", "a"), Word("c", "a") with { IsEnded = true }]);
+        Assert.Equal("b", standing.Of("a")!.Settings.VMId);
+        Assert.Null(standing.Disagreement("a"));
+        // The next takeover is still the newest word.
+        Assert.Equal(["c", "a", "b"], standing.FormerOf("a", "d"));
+    }
+
     private static Enrolment Word(string vm, params string[] former) => new(null!, Settings("a", vm, former));
 
     private static ApplianceSettings Settings(string id, string vm, string[] former) => new()
