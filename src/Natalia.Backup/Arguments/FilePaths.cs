@@ -20,7 +20,7 @@ internal static class FilePaths
     internal static string Resolve(SessionState session, string path)
     {
         // Where the prompt stands in the registry or among certificates, PowerShell takes these for paths in there.
-        if (IsRooted(path) && session.Path.CurrentLocation.Provider.Name != FileSystem)
+        if (IsRooted(path) && !StandsInFileSystem(session))
             return Checked(path, Path.GetFullPath(path));
         string full;
         ProviderInfo provider;
@@ -39,6 +39,19 @@ internal static class FilePaths
             throw new NataliaException(ErrorIds.PathNotSupported, NataliaErrorKind.InvalidArgument,
                 $"'{path}' is a path of {provider.Name}, not of the file system.", path);
         return Checked(path, full);
+    }
+
+    private static bool StandsInFileSystem(SessionState session)
+    {
+        try
+        {
+            return session.Path.CurrentLocation.Provider.Name == FileSystem;
+        }
+        catch (InvalidOperationException)
+        {
+            // A runspace that found no drive when it was opened stands nowhere.
+            return false;
+        }
     }
 
     /// <summary>
