@@ -4,7 +4,8 @@ namespace Natalia.Backup.Engine.Model;
 
 /// <summary>
 /// A list in a result: as text it is its items, so that a cell of a CSV file or of a grid shows them. Immutable and
-/// job-safe; a script uses it like an array, and JSON has an array.
+/// job-safe. A script counts it, indexes it and loops over it like an array, and JSON has an array;
+/// <c>-is [array]</c> is false.
 /// </summary>
 /// <typeparam name="T">What it holds.</typeparam>
 public sealed class ItemList<T> : ReadOnlyCollection<T>
@@ -13,6 +14,9 @@ public sealed class ItemList<T> : ReadOnlyCollection<T>
         : base(items)
     {
     }
+
+    /// <summary>How many items it holds: what scripts ask an array for.</summary>
+    public int Length => Count;
 
     /// <summary>The list without items.</summary>
     internal static ItemList<T> None { get; } = new([]);

@@ -78,10 +78,11 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
     [Parameter]
     [ValidateSet("point-made", "point-copied", "point-removed", "point-verified", "point-protected",
         "point-unprotected", "point-restored", "restore-tested", "appliance-set", "enrolment-ended", "retention-set",
-        "space-reclaimed", "repaired", "repository-created", "key-added", "key-removed", "native-point-made",
-        "native-point-removed", "native-point-protected", "native-point-unprotected", "native-point-outcome-unknown",
-        "native-point-verified", "native-point-restored", "native-restore-tested", "native-appliance-set",
-        "native-enrolment-ended", "native-retention-set", "native-schedule-set", "native-schedule-removed")]
+        "space-reclaimed", "damage-found", "damage-healed", "repaired", "locks-extended", "repository-created",
+        "storage-set", "immutability-set", "key-added", "key-removed", "native-point-made", "native-point-removed",
+        "native-point-protected", "native-point-unprotected", "native-point-outcome-unknown", "native-point-verified",
+        "native-point-restored", "native-restore-tested", "native-appliance-set", "native-enrolment-ended",
+        "native-retention-set", "native-schedule-set", "native-schedule-removed")]
     public string[]? Event { get; set; }
 
     /// <summary>

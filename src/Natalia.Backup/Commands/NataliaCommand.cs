@@ -29,7 +29,6 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
     private int _lastActivityId;
     private readonly HashSet<(Type, string)> _toldAway = [];
     private bool _hadInput;
-    private bool _failedBefore;
     private volatile bool _hasErrors;
 
     private protected NataliaCommand() { }
@@ -94,8 +93,9 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
     /// <inheritdoc/>
     protected sealed override void EndProcessing()
     {
-        // What failed further to the front was told there, and is the reason.
-        if (!_hadInput && !_failedBefore && _deferredErrors.IsEmpty && MissedWithoutInput is string missed)
+        // Also where something further to the front was told to have failed: only this command's own error reaches who
+        // gave it alone -ErrorAction Stop or -ErrorVariable.
+        if (!_hadInput && _deferredErrors.IsEmpty && MissedWithoutInput is string missed)
             AddDeferred(new NataliaException(ErrorIds.NothingToDo, NataliaErrorKind.InvalidOperation,
                 $"The pipeline brought nothing: {missed}.",
                 recommendedAction: "Look at what the command before this one lists, and at the filters in between."));
@@ -283,14 +283,7 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
     private void WriteOrPassOn(ErrorRecord error)
     {
         if (FirstErrorStops() && Active.Behind(this) is NataliaCommand behind) behind.TakeOver(error);
-        else WriteNow(error);
-    }
-
-    /// <summary>Writes an error that a person sees, or may see: then the command behind need not wonder.</summary>
-    private void WriteNow(ErrorRecord error)
-    {
-        if (ErrorsAreShown() && Active.Behind(this) is NataliaCommand behind) behind._failedBefore = true;
-        WriteError(error);
+        else WriteError(error);
     }
 
     private void TakeOver(ErrorRecord error)
@@ -313,18 +306,15 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
             // The first error will end the pipeline; the others would never be seen.
             foreach (ErrorRecord error in errors.Skip(1)) WriteWarning(error.Exception.Message);
         }
-        foreach (ErrorRecord error in errors) WriteNow(error);
+        foreach (ErrorRecord error in errors) WriteError(error);
     }
 
-    private bool FirstErrorStops() => OnError() == ActionPreference.Stop;
-
-    private bool ErrorsAreShown() => OnError() is ActionPreference.Continue or ActionPreference.Inquire;
-
-    private ActionPreference? OnError()
+    private bool FirstErrorStops()
     {
         object? preference = MyInvocation.BoundParameters.TryGetValue("ErrorAction", out object? bound)
             ? bound
             : SessionState.PSVariable.GetValue("ErrorActionPreference");
-        return LanguagePrimitives.TryConvertTo(preference, out ActionPreference action) ? action : null;
+        return LanguagePrimitives.TryConvertTo(preference, out ActionPreference action)
+            && action == ActionPreference.Stop;
     }
 }

@@ -58,7 +58,7 @@ internal sealed class SecretLookup(CommandInvocationIntrinsics invoke, ScriptBlo
         }
         catch (Exception e) when (e is RuntimeException and not PipelineStoppedException)
         {
-            return $"The vault could not be asked: {e.Message}";
+            return $"The vault could not be asked: {Reason(e)}";
         }
         return missing.Count == 0
             ? null
@@ -76,7 +76,7 @@ internal sealed class SecretLookup(CommandInvocationIntrinsics invoke, ScriptBlo
         }
         catch (Exception e) when (e is RuntimeException and not PipelineStoppedException)
         {
-            throw NotResolved(name, $"its resolver failed: {e.Message}", e);
+            throw NotResolved(name, $"its resolver failed: {Reason(e)}", e);
         }
         if (answer == AutomationNull.Value) answer = null;
         return (answer is PSObject wrapped ? wrapped.BaseObject : answer) switch
@@ -95,6 +95,10 @@ internal sealed class SecretLookup(CommandInvocationIntrinsics invoke, ScriptBlo
                 cure: "Install Microsoft.PowerShell.SecretManagement and register a vault, or give a -SecretResolver.");
         return invoke.NewScriptBlock("Get-Secret -Name $args[0] -ErrorAction Stop");
     }
+
+    /// <summary>What went wrong itself: an error that -ErrorAction Stop made an end of is told within it.</summary>
+    private static string Reason(Exception e) =>
+        e is ActionPreferenceStopException { ErrorRecord: ErrorRecord stopped } ? stopped.Exception.Message : e.Message;
 
     private static NataliaException NotResolved(string name, string why, Exception? inner = null,
         string cure = "Give a -SecretResolver that returns it as SecureString or PSCredential.") =>

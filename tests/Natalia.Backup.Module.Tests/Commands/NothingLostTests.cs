@@ -42,15 +42,32 @@ public sealed class NothingLostTests : IDisposable
     public void A_pipeline_that_brings_nothing_to_what_protects_or_proves_is_an_error(string script) =>
         Assert.StartsWith("NothingToDo,", _fixture.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
 
-    /// <summary>One cause is one error; where it is hidden, another tells that nothing was done.</summary>
+    /// <summary>Whatever was told of the front: who asked the last command alone must not miss it.</summary>
     [Theory]
-    [InlineData("Get-NataliaAppliance | Invoke-NataliaBackup", "NothingEnrolled")]
+    [InlineData("Get-NataliaAppliance | Invoke-NataliaBackup", "NothingEnrolled NothingToDo")]
     [InlineData("Get-NataliaAppliance -ErrorAction SilentlyContinue | Invoke-NataliaBackup", "NothingToDo")]
-    [InlineData("Get-NataliaRestorePoint typo | Test-NataliaRestorePoint", "RestorePointNotFound")]
-    public void A_pipeline_whose_beginning_failed_says_why_and_does_not_wonder(string script, string errorId)
+    [InlineData("Get-NataliaRestorePoint typo | Test-NataliaRestorePoint", "RestorePointNotFound NothingToDo")]
+    public void A_pipeline_whose_beginning_failed_says_why_and_what_was_not_done(string script, string errorIds)
     {
         _fixture.Run("Disconnect-NataliaHypervisor *").ThrowIfFailed();
-        Assert.StartsWith(errorId + ",", _fixture.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.Equal(errorIds.Split(' '), _fixture.Run(script).ErrorIds.Select(id => id.Split(',')[0]));
+    }
+
+    [Theory]
+    [InlineData("Get-NataliaAppliance | Invoke-NataliaBackup")]
+    [InlineData("Get-NataliaRestorePoint typo | Test-NataliaRestorePoint")]
+    [InlineData("Get-NataliaAppliance | Export-NataliaReport $args[0]")]
+    public void A_last_command_that_is_to_stop_does_so_where_only_the_front_failed(string pipeline)
+    {
+        _fixture.Run("Disconnect-NataliaHypervisor *").ThrowIfFailed();
+        string page = _fixture.Full("x.html");
+
+        ScriptResult night = _fixture.Run(pipeline + " -ErrorAction Stop; 'went on'", page);
+        Assert.Empty(night.Output);
+        Assert.StartsWith("NothingToDo,", night.TerminatingError!.FullyQualifiedErrorId, StringComparison.Ordinal);
+
+        Assert.Equal("1", _fixture.Run($"$null = {pipeline} -ErrorVariable failed; $failed.Count", page).Text.Single());
+        Assert.False(File.Exists(page));
     }
 
     [Theory]

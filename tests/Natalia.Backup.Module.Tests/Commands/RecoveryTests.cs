@@ -60,6 +60,22 @@ public sealed class RecoveryTests : IDisposable
             + "Measure-NataliaRecovery -Quiet").ErrorIds.Single(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData(" -ErrorAction SilentlyContinue")]
+    public void Nothing_else_is_measured_for_an_appliance_that_is_gone(string silently)
+    {
+        _fixture.BackUp();
+        _fixture.BackUp("natalia-lyon");
+        _fixture.Run("$null = Get-NataliaRestorePoint | Test-NataliaRestorePoint").ThrowIfFailed();
+        Assert.Equal("True", _fixture.Run("Measure-NataliaRecovery -Objective VerificationAge -Quiet").Text.Single());
+        string gone = $"Get-NataliaAppliance natalia-oslo{silently} | "
+            + "Measure-NataliaRecovery -Objective VerificationAge";
+
+        Assert.Empty(_fixture.Run(gone).Output);
+        Assert.Equal("False", _fixture.Run(gone + " -Quiet").Text.Single());
+    }
+
     [Fact]
     public void Quiet_is_not_true_while_a_record_cannot_be_read()
     {

@@ -82,6 +82,19 @@ public sealed class ReportTests(ModuleFixture module) : IClassFixture<ModuleFixt
     }
 
     [Fact]
+    public void The_files_of_a_signed_report_that_was_cut_short_are_to_be_had_of_its_signer()
+    {
+        ScriptResult cut = module.Run(Repository + Certificate + """
+            $null = Export-NataliaReport ./x.json -Format Json -Certificate $certificate
+            Set-Content ./x.json '{ "version'
+            $null = Test-NataliaReport ./x.json
+            """, module.NewFolder());
+
+        Assert.Contains("no report", cut.Errors.Single().Exception.Message, StringComparison.Ordinal);
+        Assert.StartsWith("Ask its signer", cut.Errors[0].ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_repository_that_is_piped_in_or_named_by_its_id_is_reported_alone()
     {
         ScriptResult result = module.Run(Repository + """

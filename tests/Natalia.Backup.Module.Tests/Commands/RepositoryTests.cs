@@ -299,6 +299,7 @@ public sealed class RepositoryTests : IDisposable
     [Theory]
     [InlineData("if ($Name -eq 'natalia-safe') { 1 }", null)]
     [InlineData("", "No vault of this account has 'natalia-safe'.")]
+    [InlineData("Write-Error 'vault is away'", "The vault could not be asked: vault is away")]
     [InlineData("throw 'vault is sealed'", "The vault could not be asked: vault is sealed")]
     public void A_profile_whose_secrets_the_vault_does_not_have_is_written_with_a_warning(string vault, string? why)
     {

@@ -26,6 +26,18 @@ public sealed class RestorePointTests : IDisposable
     }
 
     [Fact]
+    public void A_list_of_a_result_is_counted_indexed_and_joined_like_an_array()
+    {
+        _fixture.AddAppliance("natalia-brest", "11111111-0000-0000-0000-000000000003", 3,
+            """{ "id": "a", "path": "data.raw", "role": "Data" }, { "id": "b", "path": "more.raw" }""");
+        File.Copy(_fixture.Disk("natalia-brest"), Path.Combine(_fixture.Appliances, "natalia-brest", "more.raw"));
+
+        Assert.Equal(["2", "2", "b", "3", "0"], _fixture.Run("Set-StrictMode -Version 3; $p = Invoke-NataliaBackup "
+            + "natalia-brest -IncludeSystemDisk; $p.Disks.Length; $p.Disks.Count; $p.Disks[-1].DiskId; "
+            + "($p.Disks + 1).Length; $p.Attachments.Length").ThrowIfFailed().Text);
+    }
+
+    [Fact]
     public void Times_are_understood_in_every_kind()
     {
         _fixture.BackUp();

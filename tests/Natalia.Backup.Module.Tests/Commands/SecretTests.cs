@@ -30,7 +30,8 @@ public sealed class SecretTests : IDisposable
         ("[pscredential]::Empty", "it is empty"),
         ("[pscredential]::new('user', [securestring]::new())", "it is empty"),
         ("throw 'vault is sealed'", "vault is sealed"),
-        ("Get-Item /absent/secret -ErrorAction Stop", "absent"),
+        ("Get-Item /absent/secret -ErrorAction Stop", "its resolver failed: Cannot find path"),
+        ("Write-Error 'no such asset' -ErrorAction Stop", "its resolver failed: no such asset"),
         ("Write-Error 'no such asset'", "returned nothing"),
     ];
 
