@@ -45,7 +45,7 @@ Describe 'The main job' {
         $months = ($before, [DateTime]::UtcNow | ForEach-Object { $_.ToString('yyyy-MM', [cultureinfo]::InvariantCulture) } | Select-Object -Unique) -join '|'
         $LASTEXITCODE | Should -Be 0 -Because ($shown -join "`n")
         @($shown -eq 'done').Count | Should -Be $cultures.Count -Because ($shown -join "`n")
-        @($shown -match "^natalia-paris\s+($months)-\d\d \d\d:\d\d:\d\d Full").Count | Should -Be $cultures.Count -Because ($shown -join "`n")
+        @($shown -match "^($months)-\d\d \d\d:\d\d Full\b.* nas: natalia-paris").Count | Should -Be $cultures.Count -Because ($shown -join "`n")
     }
 
     It 'works in a path with blanks and brackets' {
