@@ -164,8 +164,9 @@ ln -f "$folder/disk2.raw" "$work/vms/vm/data.raw"; cat "$work/vms/vm/data.raw" >
 cp "$work/changes-second.json" "$work/vms/vm/data.changes.json"; sync
 SWAP
         ( show disk2.raw; tell_changes second first "$folder/changed.txt"; mv "$work/vms/vm/data.changes.json" "$work/changes-second.json" )
-        # What is verified is the second point, which is there already.
-        if [ "$type" = verify ]; then show disk2.raw; tell_changes second; else show disk.raw; tell_changes first; fi
+        # What is verified or restored is the second point, which is there already.
+        if [ "$type" = verify ] || [ "$type" = restore ]; then show disk2.raw; tell_changes second; else show disk.raw; tell_changes first; fi
+        sync
         step -Step prompt -Type "$type" -Work "$work" -Repository "$repository" > "$work/log"
         awk -v t="$tool" -v s="at an open prompt, $title" -v r="$round" '/^seconds / { print t "\t" s "\t" r "\t" $2 "\t0\t0\t0" }' "$work/log" >> "$results"
         tail -1 "$results" | awk -F'\t' '{ printf "%-8s %-32s %7.2f s\n", $1, $2, $4 }'
@@ -191,6 +192,8 @@ SWAP
         at_prompt 'disk read again' full "$into-4"
         rm -rf "$into-4"
         at_prompt 'verify' verify "$into-3"
+        at_prompt 'restore' restore "$into-3"
+        same "$work/restored.raw"
     fi
     show disk2.raw
     timed 'restore the second point' "$into" -Step restore -Work "$work" -Repository "$into"

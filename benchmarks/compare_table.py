@@ -2,7 +2,7 @@
 
 The limit of a step is the start of the shell, the stretching of the password, and the time that the same bytes take in the primitives alone on all
 processors, whatever takes longest: the processors (the plain loop's processor time, with the system's part in the write, over all processors), or the disk
-that is written to. Its CPU is the sum of the same things in seconds of processor time. Programs that use the machine as well make every step slower by the
+that is written to. Its CPU is the sum of the same things in seconds of processor time. At an open prompt neither start nor password is part of it. Programs that use the machine as well make every step slower by the
 clock, and the limit much less so: then only the ratios of CPU say something.
 """
 import json
@@ -13,11 +13,13 @@ OURS = "natalia"
 START = "start of the shell"
 # The step, the pass of the primitives, the product's goal in limits, and in restic's time.
 STEPS = (("full", "full", 1.2, 0.30), ("restore the second point", "restore", 1.25, 0.35), ("verify", "verify", 1.15, None))
+# The same at a prompt where a backup was made before: what is left of the distance is the engine's.
+AT_PROMPT = (("at an open prompt, full", "full"), ("at an open prompt, restore", "restore"), ("at an open prompt, verify", "verify"))
 # Where a peer cannot do what we can, its own way to a second point is the one to compare with.
 INSTEAD = {"second point, changes known": "second point, disk read again", "second point, nothing changed": None, "scrub every object": "verify",
            "restore to VHDX": "restore the second point", "restore to VMDK": "restore the second point",
            "at an open prompt, changes known": "second point, disk read again", "at an open prompt, disk read again": "second point, disk read again",
-           "at an open prompt, full": "full", "at an open prompt, verify": "verify"}
+           "at an open prompt, full": "full", "at an open prompt, restore": "restore the second point", "at an open prompt, verify": "verify"}
 # What a disk image must reach of a raw one's speed.
 IMAGE_GOALS = {"write": 0.7, "read": 0.8}
 
@@ -34,9 +36,10 @@ def read_results(path):
 
 
 def limit_of(primitives, name, start):
-    """Wall and CPU seconds that one round's primitives leave as the limit of a step. START is (wall, CPU) of the shell."""
+    """Wall and CPU seconds that one round's primitives leave as the limit of a step. START is (wall, CPU) of the shell, or None at an open prompt."""
     processors, measured = primitives["processors"], primitives["rounds"][0]
-    step, password = measured[name], measured["password"]
+    step, password = measured[name], measured["password"] if start else {"seconds": 0, "cpuSeconds": 0}
+    start = start or (0, 0)
     write = step["write"] or {"seconds": 0}
     # Not the stages: theirs are seconds by the clock, also those in which a worker had no processor.
     computing = step["loop"]["cpuSeconds"] / processors
@@ -50,16 +53,17 @@ def limits(results, primitives):
     rows = {}
     if not primitives or (OURS, START) not in results:
         return rows
-    for step, name, goal, restic_goal in STEPS:
+    for step, name, goal, restic_goal in STEPS + tuple((s, n, None, None) for s, n in AT_PROMPT):
         ours = results.get((OURS, step))
         if ours is None:
             continue
-        rounds = [limit_of(p, name, results[OURS, START]) for p in primitives]
+        at_prompt = (step, name) in AT_PROMPT
+        rounds = [limit_of(p, name, None if at_prompt else results[OURS, START]) for p in primitives]
         row = {key: statistics.median(r[key] for r in rounds) for key in rounds[0]}
-        restic, borg = (results.get((tool, step)) for tool in ("restic", "borg"))
+        restic, borg = (None if at_prompt else results.get((tool, step)) for tool in ("restic", "borg"))
         rows[step] = {"limitSeconds": row["wall"], "plainLoopSeconds": row["plainLoop"], "limitCpuSeconds": row["cpu"],
                       "seconds": ours[0], "cpuSeconds": ours[1], "timesLimit": ours[0] / row["wall"], "share": row["wall"] / ours[0],
-                      "cpuTimesLimit": ours[1] / row["cpu"], "timesRestic": ours[0] / restic[0] if restic else None,
+                      "cpuTimesLimit": None if at_prompt else ours[1] / row["cpu"], "timesRestic": ours[0] / restic[0] if restic else None,
                       "timesBorg": ours[0] / borg[0] if borg else None, "goalTimesLimit": goal, "goalTimesRestic": restic_goal}
     return rows
 
@@ -98,9 +102,9 @@ def print_limits(rows, rounds):
     line("", ["limit, s", "plain loop", "ours, s", "x limit", "share", "CPU x limit", "x restic", "x borg", "goal"])
     for step, r in rows.items():
         line("  " + step, ["%.2f" % r["limitSeconds"], "%.2f" % r["plainLoopSeconds"], "%.2f" % r["seconds"], "%.2f" % r["timesLimit"],
-                           "%.0f%%" % (100 * r["share"]), "%.2f" % r["cpuTimesLimit"], number(r["timesRestic"], "%.2f"),
-                           number(r["timesBorg"], "%.2f"), "<= %.2f" % r["goalTimesLimit"]])
-    print("limit: start of the shell, password, and the slower of processors (CPU of the plain loop over all of them) and disk. Plain loop: the same primitives in one loop that overlaps them.")
+                           "%.0f%%" % (100 * r["share"]), number(r["cpuTimesLimit"], "%.2f"), number(r["timesRestic"], "%.2f"),
+                           number(r["timesBorg"], "%.2f"), number(r["goalTimesLimit"], "<= %.2f")])
+    print("limit: start of the shell, password, and the slower of processors (CPU of the plain loop over all of them) and disk; at an open prompt without start and password. Plain loop: the same primitives in one loop that overlaps them.")
 
 
 def print_images(images):

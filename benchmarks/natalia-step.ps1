@@ -26,7 +26,8 @@ switch ($Step) {
         }
         else { bash ([IO.Path]::Combine($Work, 'swap.sh')) }
         $watch = [Diagnostics.Stopwatch]::StartNew()
-        if ($Type -eq 'verify') { $result = Get-NataliaRestorePoint -Repository bench -Latest | Test-NataliaRestorePoint }
+        if ($Type -eq 'restore') { $result = Get-NataliaRestorePoint -Repository bench -Latest | Export-NataliaDisk -Format raw -Destination ([IO.Path]::Combine($Work, 'restored.raw')) }
+        elseif ($Type -eq 'verify') { $result = Get-NataliaRestorePoint -Repository bench -Latest | Test-NataliaRestorePoint }
         else { $result = Get-NataliaAppliance -Name benchmark | Invoke-NataliaBackup -Repository $into -Type ($Type -eq 'incremental' ? 'Incremental' : 'Full') }
         'seconds ' + $watch.Elapsed.TotalSeconds.ToString('0.000', [cultureinfo]::InvariantCulture)
         if ($Type -eq 'incremental' -and $result.Type -ne 'Incremental') { throw "The changes were not used: $($result.Reason)" }

@@ -42,6 +42,7 @@ ports = sorted(s.getsockname()[1] for s in sockets)
 print(ports[0], ports[1], min(ports[2] + 1, 64900))
 PY
 )
-bash "$servers/start.sh" "$work/ceph" "$s3" "$mon" "$osd" "$((osd + 40))" benchmark-key benchmark-secret "$$"
+# What a round deletes takes its room until the end.
+NATALIA_CEPH_BYTES=$((12 << 30)) bash "$servers/start.sh" "$work/ceph" "$s3" "$mon" "$osd" "$((osd + 40))" benchmark-key benchmark-secret "$$"
 cat "$folder/disk.raw" > /dev/null
 dotnet "$program" s3 "$folder/disk.raw" "http://127.0.0.1:$s3" benchmark-key benchmark-secret --folder "$work" ${options[@]+"${options[@]}"}

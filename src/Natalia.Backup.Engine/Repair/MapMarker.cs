@@ -58,7 +58,7 @@ internal sealed class MapMarker(PackReader packs, PackInventory inventory, Segme
                 if (leaf is null) losses.AddNode(fresh[i].Reference, fresh[i].Blocks);
                 else MarkBlocks(fresh[i], leaf, onFresh, suspects);
             }, cancellationToken).ConfigureAwait(false);
-            using var reader = new LeafReader(packs, keepsBlocks: false);
+            using var reader = new LeafReader(packs);
             foreach ((Visit leaf, MapNode node, BlockMask lost) in suspects)
                 await LookAsync(reader, leaf, node, lost, sizeBytes, cancellationToken).ConfigureAwait(false);
             return;
@@ -120,7 +120,7 @@ internal sealed class MapMarker(PackReader packs, PackInventory inventory, Segme
     private async Task LookAsync(LeafReader reader, Visit leaf, MapNode node, BlockMask lost, long sizeBytes,
         CancellationToken cancellationToken)
     {
-        await reader.ReadAsync(node, leaf.Index, sizeBytes, (block, _) =>
+        await reader.ReadAsync(node, leaf.Index, sizeBytes, into: null, (block, _) =>
         {
             _lostBlocks.Add(SegmentKey.Of(block));
             losses.Packs.Add((PackArea.Data, block.Run, block.Pack));

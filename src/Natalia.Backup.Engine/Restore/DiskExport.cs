@@ -25,7 +25,9 @@ internal sealed class DiskExport(RepositoryCore core, string applianceId, Manife
         var map = new MapReader(packs, disk.Root);
         long total = disk.Root.Blocks * BlockGeometry.BlockBytes, done = 0;
         await target.BeginAsync(disk.SizeBytes, cancellationToken).ConfigureAwait(false);
-        int workers = target.AcceptsAnyOrder ? core.LeavesAtOnce : 1;
+        int workers = core.LeavesAtOnce;
+        // Some leaves more than are read: they are written meanwhile.
+        using var writer = new LeafWriter(target, disk.SizeBytes, workers + 1 + (workers + 3) / 4);
         var readers = new List<LeafReader>();
         IAsyncEnumerator<(long Leaf, Reference Reference)> leaves = map.EnumerateLeavesAsync(cancellationToken,
             losses is null ? null : losses.AddNode)
@@ -34,16 +36,26 @@ internal sealed class DiskExport(RepositoryCore core, string applianceId, Manife
         {
             for (int i = 0; i < workers; i++) readers.Add(new LeafReader(packs));
             await OrderedPipeline.RunAsync(readers,
-                async _ => await leaves.MoveNextAsync().ConfigureAwait(false)
-                    ? (true, leaves.Current)
-                    : (false, default),
-                async (reader, leaf, stop) => await CopyAsync(reader, map, leaf.Leaf, leaf.Reference, target,
-                    stop).ConfigureAwait(false),
-                (bytes, _) =>
+                async stop =>
                 {
-                    done += bytes;
+                    // The room first, in the order of the leaves: the next one to be written never waits for it.
+                    LeafBuffer buffer = await writer.RentAsync(stop).ConfigureAwait(false);
+                    return await leaves.MoveNextAsync().ConfigureAwait(false)
+                        ? (true, (leaves.Current.Leaf, leaves.Current.Reference, Buffer: buffer))
+                        : (false, default);
+                },
+                async (reader, next, stop) =>
+                {
+                    ReadLeaf read = await ReadAsync(reader, map, next.Leaf, next.Reference, next.Buffer,
+                        stop).ConfigureAwait(false);
+                    return (Leaf: read, Writing: target.AcceptsAnyOrder ? Write(read, stop) : null);
+                },
+                async (read, stop) =>
+                {
+                    await (read.Writing ?? Write(read.Leaf, stop)).ConfigureAwait(false);
+                    losses?.CountGood(read.Leaf.GoodBlocks);
+                    done += read.Leaf.Bytes;
                     progress?.Report(new OperationProgress(activity, done, total));
-                    return Task.CompletedTask;
                 }, cancellationToken).ConfigureAwait(false);
         }
         catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ObjectDamaged)
@@ -56,6 +68,7 @@ internal sealed class DiskExport(RepositoryCore core, string applianceId, Manife
         }
         finally
         {
+            await writer.SettleAsync().ConfigureAwait(false);
             foreach (LeafReader reader in readers) reader.Dispose();
             await leaves.DisposeAsync().ConfigureAwait(false);
         }
@@ -64,10 +77,12 @@ internal sealed class DiskExport(RepositoryCore core, string applianceId, Manife
                 $"Nothing of disk '{disk.DiskId}' can be read from this point.", disk.DiskId,
                 "Restore another point. Test-NataliaRestorePoint tells which ones are whole.");
         await target.CompleteAsync(cancellationToken).ConfigureAwait(false);
+
+        Task Write(ReadLeaf read, CancellationToken stop) => writer.WriteAsync(read.Buffer, read.Leaf, read.Runs, stop);
     }
 
-    private async Task<long> CopyAsync(LeafReader reader, MapReader map, long leaf, Reference reference,
-        IDiskTarget target, CancellationToken cancellationToken)
+    private async Task<ReadLeaf> ReadAsync(LeafReader reader, MapReader map, long leaf, Reference reference,
+        LeafBuffer buffer, CancellationToken cancellationToken)
     {
         MapNode node;
         try
@@ -77,12 +92,12 @@ internal sealed class DiskExport(RepositoryCore core, string applianceId, Manife
         catch (NataliaException damage) when (losses is not null && MapReader.IsDamage(damage))
         {
             losses.AddNode(0, leaf);
-            return 0;
+            return new ReadLeaf(buffer, leaf, 0, []);
         }
         var lost = new HashSet<Reference>();
-        long bytes = await reader.ReadAsync(node, leaf, disk.SizeBytes,
+        long bytes = await reader.ReadAsync(node, leaf, disk.SizeBytes, buffer,
             losses is null ? null : (block, _) => lost.Add(block), cancellationToken).ConfigureAwait(false);
-        int good = 0;
+        var runs = new List<(int First, int Last)>();
         for (int slot = 0; slot < BlockGeometry.FanOut; slot++)
         {
             if (node[slot] is Reference block && lost.Contains(block))
@@ -90,14 +105,16 @@ internal sealed class DiskExport(RepositoryCore core, string applianceId, Manife
             if (!IsGood(slot)) continue;
             int first = slot;
             while (slot + 1 < BlockGeometry.FanOut && IsGood(slot + 1)) slot++;
-            long offset = ((leaf << BlockGeometry.FanOutBits) + first) * BlockGeometry.BlockBytes;
-            await target.WriteAsync(offset, reader.Block(first, slot, leaf, disk.SizeBytes),
-                cancellationToken).ConfigureAwait(false);
-            good += slot - first + 1;
+            runs.Add((first, slot));
         }
-        losses?.CountGood(good);
-        return bytes;
+        return new ReadLeaf(buffer, leaf, bytes, runs);
 
         bool IsGood(int slot) => node[slot] is Reference block && !lost.Contains(block);
+    }
+
+    /// <summary>A leaf that was read, and what of it is good.</summary>
+    private sealed record ReadLeaf(LeafBuffer Buffer, long Leaf, long Bytes, IReadOnlyList<(int First, int Last)> Runs)
+    {
+        internal int GoodBlocks => Runs.Sum(r => r.Last - r.First + 1);
     }
 }

@@ -12,13 +12,10 @@ namespace Natalia.Backup.Engine.Restore;
 /// its hash. Holds the memory of one worker; not thread-safe.
 /// </summary>
 /// <param name="packs">The appliance's packs.</param>
-/// <param name="keepsBlocks">False when the bytes are only to be checked: then there is room for one block, which stays
-/// in the processor's cache, and <see cref="Block"/> has nothing to give.</param>
-internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : IDisposable
+internal sealed class LeafReader(PackReader packs) : IDisposable
 {
-    private readonly Memory<byte> _plain = PageMemory.Allocate(keepsBlocks
-        ? (int)BlockGeometry.LeafBytes
-        : BlockGeometry.BlockBytes);
+    /// <summary>Where a block goes that is only checked: it stays in the processor's cache.</summary>
+    private readonly byte[] _checked = new byte[BlockGeometry.BlockBytes];
     private (PackDirectory Directory, SegmentCipher Cipher)? _cipher;
 
     /// <summary>Bytes of the buffers of all requests that are under way or being opened.</summary>
@@ -26,25 +23,16 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
 
     internal SegmentCodec Codec { get; } = new(packs.NewZstd());
 
-    /// <summary>The bytes of a block after <see cref="ReadAsync"/>.</summary>
-    internal ReadOnlyMemory<byte> Block(int firstSlot, int lastSlot, long leaf, long sizeBytes)
-    {
-        if (!keepsBlocks) throw new InvalidOperationException("The blocks were not kept.");
-        long start = (leaf << BlockGeometry.FanOutBits) * BlockGeometry.BlockBytes;
-        long end = Math.Min(start + (lastSlot + 1L) * BlockGeometry.BlockBytes, sizeBytes);
-        int offset = firstSlot * BlockGeometry.BlockBytes;
-        return _plain.Slice(offset, (int)(end - start) - offset);
-    }
-
     /// <summary>Reads every block of a leaf.</summary>
     /// <param name="node">The leaf.</param>
     /// <param name="leaf">Its number.</param>
     /// <param name="sizeBytes">The disk's size.</param>
+    /// <param name="into">Where the blocks go; null when they are only to be checked.</param>
     /// <param name="onDamage">Told of each block that cannot be had, and the rest is read all the same; null throws at
     /// the first.</param>
     /// <returns>How many bytes of blocks were read and found good.</returns>
     /// <exception cref="NataliaException"><c>PackMissing</c>, <c>ObjectDamaged</c>, a store error.</exception>
-    internal async Task<long> ReadAsync(MapNode node, long leaf, long sizeBytes,
+    internal async Task<long> ReadAsync(MapNode node, long leaf, long sizeBytes, LeafBuffer? into,
         Action<Reference, NataliaException>? onDamage, CancellationToken cancellationToken)
     {
         var byPack = new Dictionary<(Run, int), List<int>>();
@@ -80,7 +68,7 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
             }
             foreach (BlockRange range in BlockRange.Split(found)) ranges.Add((directory, range));
         }
-        return await ReadRangesAsync(ranges, new Wanted(node, leaf, sizeBytes, Report, onDamage is not null),
+        return await ReadRangesAsync(ranges, new Wanted(node, leaf, sizeBytes, into, Report, onDamage is not null),
             cancellationToken).ConfigureAwait(false);
 
         void Report(Reference block, NataliaException damage)
@@ -184,7 +172,7 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
                     if (entry.PlainLength != plainLength) throw PackReader.NoSuchSegment(directory, block);
                     PackReader.Open(directory, entry, block, Cipher(directory), Codec,
                         fetch.Stored.AsSpan((int)(offset - range.Offset), entry.SealedLength),
-                        _plain.Span.Slice(keepsBlocks ? slot * BlockGeometry.BlockBytes : 0, plainLength));
+                        wanted.Into is LeafBuffer into ? into.Room(slot, plainLength) : _checked.AsSpan(0, plainLength));
                     good += plainLength;
                 }
                 catch (NataliaException damage) when (IsDamage(damage))
@@ -221,7 +209,7 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
     }
 
     /// <summary>What is read of a leaf, and who is told of damage.</summary>
-    private readonly record struct Wanted(MapNode Node, long Leaf, long SizeBytes,
+    private readonly record struct Wanted(MapNode Node, long Leaf, long SizeBytes, LeafBuffer? Into,
         Action<Reference, NataliaException> Report, bool GoesOn);
 
     /// <summary>One request.</summary>

@@ -185,7 +185,7 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
         try
         {
             for (int i = 0; i < core.LeavesAtOnce; i++)
-                readers.Add(new LeafReader(packs, keepsBlocks: false));
+                readers.Add(new LeafReader(packs));
             await OrderedPipeline.RunAsync(readers,
                 async _ => await leaves.MoveNextAsync().ConfigureAwait(false)
                     ? (true, leaves.Current)
@@ -204,7 +204,7 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
                         return 0;
                     }
                     CountEnd(node, leaf.Leaf, disk.SizeBytes);
-                    return await reader.ReadAsync(node, leaf.Leaf, disk.SizeBytes, OnBadBlock,
+                    return await reader.ReadAsync(node, leaf.Leaf, disk.SizeBytes, into: null, OnBadBlock,
                         stop).ConfigureAwait(false);
                 },
                 (bytes, _) =>

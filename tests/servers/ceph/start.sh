@@ -1,6 +1,7 @@
 #!/bin/bash
 # Starts a throw-away S3 server for tests: Ceph RADOS Gateway with one monitor and one OSD whose data lives in memory. Everything listens on 127.0.0.1 and lies in one folder.
 #   start.sh FOLDER S3_PORT MON_PORT OSD_PORT_MIN OSD_PORT_MAX ACCESS_KEY SECRET_KEY [OWNER_PID]
+# Holds 4 GiB, or as many bytes as NATALIA_CEPH_BYTES says: what is deleted takes its room until the server collects it, an hour later.
 # Buckets are also reached by a host name, BUCKET.s3.natalia.test, which the client has to lead to 127.0.0.1 itself. Quotas count at once.
 # FOLDER must be empty or absent. Returns when the server answers; stop.sh FOLDER ends it, and so does the end of the process OWNER_PID. The ports must be free; the OSD takes up to eight of its range.
 set -euo pipefail
@@ -41,7 +42,7 @@ mon data avail crit = 0
 paxos propose interval = 0.05
 paxos min wait = 0.01
 osd objectstore = memstore
-memstore device bytes = 4294967296
+memstore device bytes = ${NATALIA_CEPH_BYTES:-4294967296}
 osd heartbeat interval = 30
 admin socket =
 log file = $folder/log/\$name.log
