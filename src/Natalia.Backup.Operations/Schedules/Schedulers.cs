@@ -1,5 +1,7 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Schedules.Model;
 using Natalia.Backup.Operations.Schedules.Systemd;
 using Natalia.Backup.Operations.Schedules.TaskScheduler;
@@ -11,6 +13,8 @@ internal static class Schedulers
 {
     private const string SystemFolder = "/etc/systemd/system";
 
+    private static readonly ConditionalWeakTable<SessionRegistry, IScheduler> s_others = new();
+
     /// <summary>Whether this process is root, and so registers for the system.</summary>
     internal static bool IsSystem =>
 #if NET8_0_OR_GREATER
@@ -18,6 +22,25 @@ internal static class Schedulers
 #else
         Environment.UserName == "root";
 #endif
+
+    /// <summary>
+    /// The scheduler that the commands of a session work with: this machine's, or the one that took its place there.
+    /// </summary>
+    /// <param name="session">The session.</param>
+    /// <param name="unitFolder">As in <see cref="ForThisMachine"/>.</param>
+    /// <param name="clock">The time.</param>
+    /// <exception cref="NataliaException"><c>ScheduleInvalid</c>, <c>SchedulerNotAvailable</c>.</exception>
+    internal static IScheduler For(SessionRegistry session, string? unitFolder, TimeProvider clock) =>
+        unitFolder is null && s_others.TryGetValue(session, out IScheduler? other)
+            ? other
+            : ForThisMachine(unitFolder, clock);
+
+    /// <summary>Gives a session another scheduler than this machine's: one with a service of one's own.</summary>
+    internal static void Replace(SessionRegistry session, IScheduler scheduler)
+    {
+        s_others.Remove(session);
+        s_others.Add(session, scheduler);
+    }
 
     /// <summary>The scheduler of this machine.</summary>
     /// <param name="unitFolder">A folder for systemd's unit files in place of the one that this machine's systemd

@@ -53,15 +53,16 @@ namespace Natalia.Backup.Commands;
 /// </example>
 /// <example>
 /// <code>Connect-NataliaHypervisor -HyperV hv1.example.com -Credential (Get-Secret hyperv)
-/// Get-NataliaAppliance -Name natalia-01 | Invoke-NataliaBackup -Repository nas</code>
-/// <para>Backs up a VM of a Hyper-V host to a connected repository; on the host itself, -Transport Local needs no
-/// credential.</para>
+/// Set-NataliaAppliance natalia-01 -Repository nas -DataDisk scsi0:1
+/// Invoke-NataliaBackup natalia-01</code>
+/// <para>Enrols a VM of a Hyper-V host in a connected repository, says which of its disks holds the data, and backs it
+/// up. On the host itself, -Transport Local needs no credential.</para>
 /// </example>
 /// <example>
 /// <code>Connect-NataliaHypervisor -VMware vcenter.example.com -Credential (Get-Secret vcenter) -ServerCertificateThumbprint $thumbprint
-/// Get-NataliaAppliance -Name natalia-01 | Invoke-NataliaBackup -Repository nas</code>
-/// <para>Backs up a VM of a vCenter to a connected repository. The thumbprint is the SHA-256 of the server's
-/// certificate.</para>
+/// Set-NataliaAppliance natalia-01 -Repository nas -DataDisk scsi0:1 -EnableChangeTracking
+/// Invoke-NataliaBackup natalia-01</code>
+/// <para>The same for a VM of a vCenter. The thumbprint is the SHA-256 of the server's certificate.</para>
 /// </example>
 [Cmdlet(VerbsCommunications.Connect, "NataliaHypervisor", DefaultParameterSetName = FolderSet)]
 [OutputType(typeof(HypervisorSession))]

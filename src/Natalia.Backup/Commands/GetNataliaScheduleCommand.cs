@@ -98,7 +98,7 @@ public sealed class GetNataliaScheduleCommand : ApplianceCommand
             : await OnPipelineAsync(() => FilePaths.Resolve(SessionState, UnitFolder)).ConfigureAwait(false);
         try
         {
-            _own = await Schedulers.ForThisMachine(folder, TimeProvider.System).ListAsync(cancellationToken)
+            _own = await Schedulers.For(Registry, folder, TimeProvider.System).ListAsync(cancellationToken)
                 .ConfigureAwait(false);
         }
         catch (NataliaException e) when (folder is null)

@@ -9,6 +9,7 @@ using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Profiles;
 using Natalia.Backup.Operations.Schedules;
 using Natalia.Backup.Operations.Schedules.Model;
+using Natalia.Backup.Operations.Schedules.TaskScheduler;
 
 namespace Natalia.Backup.Commands;
 
@@ -242,7 +243,7 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
         schedule.EnsureValid();
         ProfileDocument profile = ProfileFile.Read(schedule.ProfilePath);
         ScheduleAdvice.EnsureFits(schedule, profile);
-        IScheduler scheduler = Schedulers.ForThisMachine(UnitFolder, TimeProvider.System);
+        IScheduler scheduler = Schedulers.For(Registry, UnitFolder, TimeProvider.System);
         if (!await ShouldProcessAsync(schedule.ScheduleId,
             $"Back up at {ScheduleTimes.Describe(schedule.Kind, schedule.AtTime)} with '{schedule.ProfilePath}'"
             + (schedule.CopyTo.Count == 0 ? "" : $", copy to {string.Join(", ", schedule.CopyTo)}")
@@ -250,8 +251,7 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
             return;
         BackupSchedule made = await scheduler.RegisterAsync(schedule, Credential?.Password,
             cancellationToken).ConfigureAwait(false);
-        bool isWindows = System.Runtime.InteropServices.RuntimeInformation.IsOSPlatform(
-            System.Runtime.InteropServices.OSPlatform.Windows);
+        bool isWindows = scheduler is TaskSchedulerScheduler;
         made = made with
         {
             Warnings = [.. made.Warnings, .. ScheduleAdvice.Warnings(schedule, profile, isWindows,

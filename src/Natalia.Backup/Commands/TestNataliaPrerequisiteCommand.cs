@@ -146,7 +146,7 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
         string? folder = UnitFolder is null
             ? null
             : await OnPipelineAsync(() => FilePaths.Resolve(SessionState, UnitFolder)).ConfigureAwait(false);
-        IScheduler scheduler = Schedulers.ForThisMachine(folder, TimeProvider.System);
+        IScheduler scheduler = Schedulers.For(Registry, folder, TimeProvider.System);
         IReadOnlyList<(BackupSchedule Schedule, ScheduleDefinition? Definition)> all =
             await scheduler.ListAsync(cancellationToken).ConfigureAwait(false);
         string? absent = ScheduleId?.FirstOrDefault(id => all.All(s => s.Schedule.ScheduleId != id));

@@ -79,9 +79,9 @@ public sealed class UnregisterNataliaScheduleCommand : HypervisorCommand
             ? null
             : await OnPipelineAsync(() => FilePaths.Resolve(SessionState, UnitFolder!)).ConfigureAwait(false);
         // The folder of a schedule that was listed without naming one is the one that systemd reads.
-        IScheduler scheduler = Schedulers.ForThisMachine(null, TimeProvider.System);
+        IScheduler scheduler = Schedulers.For(Registry, null, TimeProvider.System);
         if (folder is not null && folder != scheduler.UnitFolder)
-            scheduler = Schedulers.ForThisMachine(folder, TimeProvider.System);
+            scheduler = Schedulers.For(Registry, folder, TimeProvider.System);
         if (await ShouldProcessAsync(ScheduleId, "Remove the schedule").ConfigureAwait(false))
             await scheduler.RemoveAsync(ScheduleId, cancellationToken).ConfigureAwait(false);
     }

@@ -1,5 +1,6 @@
 using Natalia.Backup.Module.Tests.Commands;
 using Natalia.Backup.Testing;
+using Natalia.Backup.Testing.Examples;
 
 namespace Natalia.Backup.Module.Tests.Help;
 

@@ -1,4 +1,4 @@
-using Natalia.Backup.Module.Tests.Help;
+using Natalia.Backup.Testing.Examples;
 
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
@@ -21,7 +21,7 @@ public sealed class ClusterExampleTests : IAsyncLifetime
     public async Task DisposeAsync() => await _fixture.DisposeAsync();
 
     public static IEnumerable<object[]> Examples =>
-        ExampleCorpus.All.Where(ExampleCorpus.IsOfACluster).Select(e => new object[] { e.Id });
+        ExampleCorpus.Of(ExampleRunner.Cluster).Select(e => new object[] { e.Id });
 
     [Fact]
     public void There_are_some() => Assert.InRange(Examples.Count(), 20, 100);
@@ -30,7 +30,7 @@ public sealed class ClusterExampleTests : IAsyncLifetime
     [MemberData(nameof(Examples))]
     public void An_example_runs_on_a_cluster_as_it_describes(string id)
     {
-        string code = ExampleCorpus.All.Single(e => e.Id == id).Code;
+        string code = ExampleCorpus.Get(id).Code;
         // What an example looks at or takes away is there.
         if (Names(code, "Get-NataliaReplication", "Remove-NataliaReplication"))
         {

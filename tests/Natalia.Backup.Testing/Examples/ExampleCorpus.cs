@@ -1,28 +1,29 @@
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
-using Natalia.Backup.Testing;
 
-namespace Natalia.Backup.Module.Tests.Help;
-
-/// <summary>A piece of PowerShell that a document shows.</summary>
-/// <param name="Id">Where it stands.</param>
-/// <param name="Code">What it is.</param>
-public sealed record Example(string Id, string Code);
+namespace Natalia.Backup.Testing.Examples;
 
 /// <summary>Everything that help and documents tell people to type.</summary>
 public static partial class ExampleCorpus
 {
+    /// <summary>The examples that a runner runs; at least one, or there is nothing to run.</summary>
+    public static IReadOnlyList<Example> Of(ExampleRunner runner) =>
+        [.. All.Where(e => ExampleRunners.Of(e) == runner)];
+
+    /// <summary>One of them.</summary>
+    public static Example Get(string id) => All.Single(e => e.Id == id);
+
     /// <summary>
-    /// What needs a server, a bucket, Windows, a certificate of the reader's, a program of theirs, or an overlay or
-    /// a mount from before: it is parsed and bound, not run.
+    /// What a small site of folders has not: a server, a bucket, Windows, a certificate of the reader's, a program of
+    /// theirs, or an overlay or a mount from before.
     /// </summary>
-    public static bool NeedsMore(Example example) => ServerWords().IsMatch(example.Code);
+    internal static bool NeedsMore(Example example) => ServerWords().IsMatch(example.Code);
 
     /// <summary>
     /// What is typed where a Proxmox VE cluster, its backup server and a repository for evidence are connected, and
     /// nothing else is needed.
     /// </summary>
-    public static bool IsOfACluster(Example example) =>
+    internal static bool IsOfACluster(Example example) =>
         ClusterWords().IsMatch(example.Code) && !NoClusterWords().IsMatch(example.Code);
 
     /// <summary>True for a script that runs by itself: it connects by a profile and then works.</summary>
