@@ -9,7 +9,7 @@ usage() {
     echo "  --install  install missing Debian packages with apt-get; without it they are only named"
     echo "  --rounds   how often everything is measured, by turns; the table shows medians; default 3"
     echo "  --brief    only a full, a second point, a restore and a verification"
-    echo "  --tools    which to run, in order; default restic,borg,natalia"
+    echo "  --tools    which to run, in order; default natalia,restic,borg: right behind the primitives"
     echo "  --natalia  the runner; default out/natalia/natalia of this checkout"
     echo "  --before   the runner of another build, as the tool 'before': what a change made faster or slower"
     echo "  --images   how large the disk images are that are compared by format; 0 for none; default 512"
@@ -18,7 +18,7 @@ usage() {
 }
 
 here=$(cd "$(dirname "$0")" && pwd)
-install=0 keep=0 folder=/var/tmp/natalia-bench tools=restic,borg,natalia natalia=$here/../out/natalia/natalia before=
+install=0 keep=0 folder=/var/tmp/natalia-bench tools=natalia,restic,borg natalia=$here/../out/natalia/natalia before=
 rounds=3 brief=0 images=512 json= formats="VHDX VMDK"
 while [ $# -gt 0 ]; do
     case $1 in

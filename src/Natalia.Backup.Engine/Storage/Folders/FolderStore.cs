@@ -27,6 +27,9 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     // of 4 MiB, and 0.2 s in calls of 256 KiB.
     private static readonly int s_writeSize = Platform.IsLinux ? 256 << 10 : 4 << 20;
 
+    /// <summary>From so many bytes on a write is worth a thread of its own.</summary>
+    private const int LongWrite = 1 << 20;
+
     private readonly FolderLayout _layout;
     private readonly ConcurrentDictionary<string, bool> _unflushedFolders = new(StringComparer.Ordinal);
     private readonly Action<FileStream> _flushFile;
@@ -113,8 +116,13 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
             throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported,
                 $"The folder '{Location}' cannot lock objects against deletion.", Location,
                 "Use a bucket made with object lock for an immutable repository.");
-        // The bytes are in memory and the file system has no asynchronous flush, so one thread of the pool does it all.
-        return Task.Run(() => Put(name, content, options.MustNotExist, cancellationToken), cancellationToken);
+        // The bytes are in memory and the file system has no asynchronous flush, so one thread does it all. For a pack
+        // it is a new one: while it waits for the disk, those of the pool, as many as processors, go on compressing.
+        return Task.Factory.StartNew(() => Put(name, content, options.MustNotExist, cancellationToken),
+            cancellationToken,
+            TaskCreationOptions.DenyChildAttach
+                | (content.Length < LongWrite ? TaskCreationOptions.None : TaskCreationOptions.LongRunning),
+            TaskScheduler.Default);
     }
 
     /// <inheritdoc/>
