@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+using Natalia.Backup.ProxmoxSimulator;
 using Natalia.Backup.Testing.Examples;
 
 namespace Natalia.Backup.Module.Tests.Proxmox;
@@ -42,10 +44,36 @@ public sealed class ClusterExampleTests : IAsyncLifetime
         {
             string made = _fixture.Do("(Invoke-NataliaSnapshot natalia-01).SnapshotId").Text.Single();
             code = code.Replace("natalia-20261123T120000000", made, StringComparison.Ordinal);
+            // One that somebody forgot.
+            List<SimulatedSnapshot> all = _fixture.Cluster.Guest(100).Snapshots;
+            all[0] = all[0] with { Time = all[0].Time.AddDays(-2) };
         }
         if (Names(code, "Get-NataliaSchedule")) _fixture.Do("Register-NataliaSchedule natalia-01 -Repository pbs");
 
-        _fixture.Do(code);
+        ScriptResult result = _fixture.Do(code);
+
+        Assert.Empty(result.Warnings);
+        LookAtEffects(code, result);
+    }
+
+    /// <summary>What the commands of an example show, or leave on the cluster.</summary>
+    private void LookAtEffects(string code, ScriptResult result)
+    {
+        SimulatedCluster cluster = _fixture.Cluster;
+        // What only looks, and filters nothing away, shows something.
+        if (Regex.IsMatch(code, @"^(Get|Test|Register|Set|Restore)-(?![\s\S]*(Where-Object|Remove-))"))
+            Assert.NotEmpty(result.Output);
+        if (Names(code, "Set-NataliaReplication"))
+            Assert.Equal("pve2", cluster.ReplicationJobs.Values.Single()["target"]);
+        if (Names(code, "Remove-NataliaReplication"))
+            Assert.Equal(Names(code, "-KeepReplica") ? "local" : "full",
+                cluster.ReplicationJobs.Values.Single()["remove_job"]);
+        if (Names(code, "Unregister-NataliaSchedule")) Assert.Empty(cluster.Jobs);
+        else if (Names(code, "Register-NataliaSchedule")) Assert.Single(cluster.Jobs);
+        if (Names(code, "Remove-NataliaSnapshot"))
+            Assert.Equal(Names(code, "-WhatIf") ? 1 : 0, cluster.Guest(100).Snapshots.Count);
+        else if (Names(code, "Invoke-NataliaSnapshot")) Assert.Single(cluster.Guest(100).Snapshots);
+        if (Names(code, "Restore-NataliaAppliance")) Assert.Equal(2, cluster.Guests.Count);
     }
 
     private static bool Names(string code, params string[] cmdlets) =>
