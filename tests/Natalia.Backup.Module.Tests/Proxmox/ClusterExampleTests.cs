@@ -16,8 +16,7 @@ public sealed class ClusterExampleTests : IAsyncLifetime
     {
         _fixture = await ProxmoxFixture.StartAsync();
         _fixture.ConnectWithEvidence();
-        _fixture.Do("$global:ConfirmPreference = 'None'; Set-NataliaAppliance natalia-01 -Repository pbs; "
-            + "$null = Invoke-NataliaBackup natalia-01");
+        _fixture.Do("$global:ConfirmPreference = 'None'; Set-NataliaAppliance natalia-01 -Repository pbs");
     }
 
     public async Task DisposeAsync() => await _fixture.DisposeAsync();
@@ -34,6 +33,7 @@ public sealed class ClusterExampleTests : IAsyncLifetime
     {
         string code = ExampleCorpus.Get(id).Code;
         // What an example looks at or takes away is there.
+        if (Names(code, "Get-NataliaRestorePoint")) _fixture.Do("$null = Invoke-NataliaBackup natalia-01");
         if (Names(code, "Get-NataliaReplication", "Remove-NataliaReplication"))
         {
             _fixture.Do("Set-NataliaReplication natalia-01 -TargetVMHost pve2");
