@@ -103,9 +103,10 @@ internal static class S3Errors
         // The SDK found no credentials to sign with: there was no answer, because nothing was sent.
         if (error is AmazonClientException && options.AccessKey is null)
             return Make(StoreCredentialMissing, NataliaErrorKind.Authentication,
-                $"There are no credentials for {options.Location}: {error.Message}",
-                "Give an access key and its secret, or provide them to the SDK: environment variables, a profile, or "
-                + "a role of the machine.");
+                // What the SDK says of each place where it looked are several lines, and stands behind the error.
+                $"There are no credentials for {options.Location}: neither in the environment, nor in a profile, nor "
+                + "of a role of this machine.",
+                "Give the access key and its secret with -Credential: the key as user name, the secret as password.");
         return Make(writing ? StoreWriteFailed : StoreReadFailed,
             writing ? NataliaErrorKind.WriteFailed : NataliaErrorKind.ReadFailed,
             $"The request for '{place}' failed: {error.Message}");

@@ -3,6 +3,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
+using Natalia.Backup.Testing;
 using static Natalia.Backup.Testing.RepositoryFixture;
 using RepositoryFixture = Natalia.Backup.Testing.RepositoryFixture;
 

@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 

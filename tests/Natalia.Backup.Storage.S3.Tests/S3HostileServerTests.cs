@@ -3,6 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 

@@ -2,6 +2,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 

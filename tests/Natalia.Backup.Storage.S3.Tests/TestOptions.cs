@@ -1,3 +1,5 @@
+using Natalia.Backup.Testing;
+
 namespace Natalia.Backup.Storage.S3.Tests;
 
 internal static class TestOptions

@@ -45,15 +45,28 @@ internal sealed record RepositorySettings(Id128 Id, DateTime CreatedUtc, Cipher 
             await foreach (StoredObject first in store.ListAsync("", cancellationToken).ConfigureAwait(false))
             {
                 if (first.Name.StartsWith(Layout.Probes, StringComparison.Ordinal)) continue;
+                IReadOnlyList<string> below = await RepositoriesBelow.FindAsync(store,
+                    cancellationToken).ConfigureAwait(false);
                 throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument,
-                    $"{store.Location} is not a repository: it holds '{first.Name}', but no {Layout.Settings}.",
+                    $"{store.Location} is not a repository: it holds '{first.Name}', but no {Layout.Settings}."
+                    + below.Count switch
+                    {
+                        0 => "",
+                        1 => $" There is a repository below it: {below[0]}.",
+                        _ => $" There are repositories below it: {string.Join(", ", below)}.",
+                    },
                     store.Location,
-                    "Name the folder or prefix that New-NataliaRepository was given. When the file was deleted, "
-                    + "Connect-NataliaRepository -RebuildSettings makes it again.",
+                    below.Count > 0
+                        ? $"Name that place: {store.Location}/{below[0]}; in a bucket, what comes after the bucket's "
+                            + "name is the -Prefix."
+                        : "Name the folder or prefix that New-NataliaRepository was given. When the file was deleted, "
+                            + "Connect-NataliaRepository -RebuildSettings makes it again.",
                     missing);
             }
             throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound,
-                $"There is no repository at {store.Location}.", store.Location, "Make one with New-NataliaRepository.",
+                $"There is no repository at {store.Location}: nothing is there.", store.Location,
+                "Where one was made, it was in another place: look at the folder, or at the bucket, its -Prefix and "
+                + "the -Endpoint. New-NataliaRepository makes one here.",
                 missing);
         }
         catch (FormatException damage)

@@ -241,10 +241,25 @@ internal sealed class ImageFileWriter : IDisposable
         $"The file system of '{Path}' cannot hold a file of {size} bytes.", Path,
         "Choose a destination on another file system (FAT32 ends at 4 GiB).", inner);
 
+    /// <summary>How many bytes this user may still write there; null where the system does not say.</summary>
+    private long? FindFree()
+    {
+        try
+        {
+            return FreeSpace.Find(System.IO.Path.GetDirectoryName(Path) ?? "/");
+        }
+        catch (Exception e) when (FileTroubles.IsFileError(e) || e is ArgumentException)
+        {
+            return null;
+        }
+    }
+
     private NataliaException Translate(Exception e) => FileTroubles.Classify(e) switch
     {
         FileTrouble.Full => new NataliaException(ErrorIds.DestinationFull, NataliaErrorKind.ResourceUnavailable,
-            $"There is no room left for '{Path}'.", Path,
+            $"There is no room left for '{Path}', an image of {ByteSize.Format(_size)}: "
+            + $"{ByteSize.Format(Interlocked.Read(ref _written) + DirectBytes)} of it were "
+            + $"written{(FindFree() is long free ? $", and {ByteSize.Format(free)} are free there" : "")}.", Path,
             "Free some space, or choose another destination. The partial file was removed.", e),
         FileTrouble.Quota => new NataliaException(ErrorIds.DestinationFull, NataliaErrorKind.ResourceUnavailable,
             $"The quota is used up where '{Path}' is written.", Path,

@@ -41,7 +41,7 @@ internal sealed class FolderDiskReplacer(
         FolderImage image = vm.Images.FirstOrDefault(i => i.DiskId == diskId)
             ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
                 $"The appliance '{appliance.Name}' has no disk '{diskId}'.", appliance.Name,
-                $"It has: {string.Join(", ", vm.Images.Select(i => i.DiskId))}.");
+                Offer.Of(vm.Images.Select(i => i.DiskId)));
         return image is { Format: ImageFormat.Raw, Member: null }
             ? image
             : throw new NataliaException(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.NotSupported,

@@ -155,7 +155,7 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource, IAttachmentSou
         FolderImage image = vm.Images.FirstOrDefault(i => i.DiskId == diskId)
             ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
             $"The appliance '{vm.Description.Name}' has no disk '{diskId}'.", vm.Description.Name,
-            $"It has: {string.Join(", ", vm.Images.Select(i => i.DiskId))}.");
+            Offer.Of(vm.Images.Select(i => i.DiskId)));
         // What is stated is not asked of the content: only the user can know that a raw disk merely looks like
         // something else.
         if (image.IsFormatStated && !DiskImages.CanRead(image.Format))

@@ -42,7 +42,7 @@ internal static class PasswordPrompt
     private static SecureString? Read(PSHost host, string text) => HostQuestion.Ask(
         () =>
         {
-            if (IsDeaf(host)) throw new InvalidOperationException("The input of the console is redirected.");
+            if (IsDeaf(host)) throw new InvalidOperationException("Nobody can answer at this console.");
             host.UI?.Write(text);
             return host.UI?.ReadLineAsSecureString();
         },
@@ -55,8 +55,29 @@ internal static class PasswordPrompt
     /// Whether the host would write the question and only then find out that nobody can answer: PowerShell's own
     /// console reads a password key by key, and on Unix there are no keys where its input is redirected.
     /// </summary>
-    private static bool IsDeaf(PSHost host) => host.Name == "ConsoleHost" && Console.IsInputRedirected
-        && !RuntimeInformation.IsOSPlatform(OSPlatform.Windows);
+    private static bool IsDeaf(PSHost host) => host.Name == "ConsoleHost"
+        && ((Console.IsInputRedirected && !RuntimeInformation.IsOSPlatform(OSPlatform.Windows)) || IsSilent(host));
+
+    /// <summary>
+    /// Whether PowerShell's own console was told to ask nothing (-NonInteractive). It tells nobody, but refuses a
+    /// question before it looks whether anything is asked at all.
+    /// </summary>
+    private static bool IsSilent(PSHost host)
+    {
+        try
+        {
+            host.UI?.Prompt("", "", []);
+            return false;
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
+        catch (Exception silent) when (silent is HostException or InvalidOperationException)
+        {
+            return true;
+        }
+    }
 
     private static bool AreEqual(SecureString first, SecureString second)
     {

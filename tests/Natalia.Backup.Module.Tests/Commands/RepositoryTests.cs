@@ -105,6 +105,22 @@ public sealed class RepositoryTests : IDisposable
     }
 
     [Fact]
+    public void A_folder_too_high_names_the_repositories_that_lie_in_it()
+    {
+        _fixture.WithRepository("site/lyon").WithRepository("site/paris");
+        _fixture.Run("Disconnect-NataliaRepository *").ThrowIfFailed();
+        Directory.CreateDirectory(_fixture.Full("site/archive"));
+        File.WriteAllText(_fixture.Full("site/archive/letter.txt"), "hello");
+        File.WriteAllText(_fixture.Full("site/readme.txt"), "hello");
+
+        ErrorRecord wrong = Fail("Connect-NataliaRepository $args[0] -Unencrypted", _fixture.Full("site"));
+
+        Assert.StartsWith("NotARepository,", wrong.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.EndsWith("There are repositories below it: lyon, paris.", wrong.ToString(), StringComparison.Ordinal);
+        Assert.Contains("/lyon", wrong.ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Each_wrong_place_is_an_error_of_its_own()
     {
         _fixture.WithRepository("open");

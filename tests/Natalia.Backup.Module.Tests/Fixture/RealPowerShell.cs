@@ -19,7 +19,15 @@ public static class RealPowerShell
     public static Task<Result> RunAsync(params string[] arguments) =>
         RunProgramAsync(Path!, ["-NoProfile", "-NonInteractive", .. arguments]);
 
-    public static async Task<Result> RunProgramAsync(string program, params string[] arguments)
+    /// <summary>As <see cref="RunAsync"/>, with variables in its environment.</summary>
+    public static Task<Result> RunWithAsync(IReadOnlyDictionary<string, string> variables, string[] arguments) =>
+        RunProgramAsync(Path!, variables, ["-NoProfile", "-NonInteractive", .. arguments]);
+
+    public static Task<Result> RunProgramAsync(string program, params string[] arguments) =>
+        RunProgramAsync(program, new Dictionary<string, string>(), arguments);
+
+    private static async Task<Result> RunProgramAsync(string program, IReadOnlyDictionary<string, string> variables,
+        string[] arguments)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -28,6 +36,7 @@ public static class RealPowerShell
             RedirectStandardError = true,
         };
         start.Environment["NO_COLOR"] = "1";
+        foreach ((string name, string value) in variables) start.Environment[name] = value;
         using Process process = Process.Start(start)!;
         process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
@@ -62,8 +71,15 @@ public sealed class RealPowerShellFactAttribute : FactAttribute
     public RealPowerShellFactAttribute([CallerMemberName] string test = "") =>
         (Skip, DisplayName) = SkippedTest.With(test, Obstacle);
 
-    private static string? Obstacle =>
+    internal static string? Obstacle =>
         RealPowerShell.Path is null && Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") != "1"
             ? "pwsh is not installed"
             : null;
+}
+
+/// <summary>A test that needs the real pwsh, and the real server of buckets.</summary>
+public sealed class RealPowerShellBucketFactAttribute : FactAttribute
+{
+    public RealPowerShellBucketFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, RealPowerShellFactAttribute.Obstacle ?? CephServer.Missing);
 }

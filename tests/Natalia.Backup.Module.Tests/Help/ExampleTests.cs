@@ -55,12 +55,37 @@ public sealed class ExampleTests(ModuleFixture module) : IClassFixture<ModuleFix
     [RealPowerShellFact]
     public async Task Every_example_runs_on_a_site_as_it_describes()
     {
-        IReadOnlyList<Result> results = await RunAsync(ExampleCorpus.Of(ExampleRunner.Site).Select(e => (e, false)));
-        List<string> wrong = [.. from result in results where result.Ended is not null || result.Errors.Count > 0
-            select $"{result.Id}: {result.Ended} {string.Join("; ", result.Errors)}"];
+        IReadOnlyList<Result> results = await RunAsync(ExampleCorpus.Of(ExampleRunner.Site)
+            .Where(e => !IsAway(e)).Select(e => (e, false)));
+        List<string> wrong = Wrong(results);
 
-        Assert.True(results.Count >= 80, "Examples are missing.");
+        Assert.True(results.Count >= 90, "Examples are missing.");
         Assert.True(wrong.Count == 0, string.Join(Environment.NewLine, wrong));
+    }
+
+    [RealPowerShellBucketFact]
+    public async Task Every_example_of_a_bucket_runs_on_a_site_with_a_real_one()
+    {
+        List<Example> examples = [.. ExampleCorpus.Of(ExampleRunner.Bucket)];
+        var buckets = new List<string>();
+        // One for each way in which an example is tried.
+        foreach (Example _ in examples)
+            for (int i = 0; i < 3; i++) buckets.Add(await CephServer.Running.MakeBucketAsync(objectLock: true));
+        IReadOnlyList<Result> results = await RunAsync(examples.Select(e => (e, false)),
+            "-Endpoint", CephServer.Running.Endpoint.AbsoluteUri, "-Buckets", string.Join(',', buckets));
+
+        Assert.True(results.Count >= 7, "Examples are missing.");
+        Assert.Empty(Wrong(results));
+    }
+
+    [Fact]
+    public void An_example_that_needs_windows_says_so_elsewhere()
+    {
+        if (OperatingSystem.IsWindows()) return;
+        ScriptResult refused = module.Run("function Get-Secret { [pscredential]::new('user', [securestring]::new()) }\n"
+            + ExampleCorpus.Get("Connect-NataliaRepository example 5").Code);
+
+        Assert.StartsWith("ShareCredentialNotSupported,", Assert.Single(refused.ErrorIds), StringComparison.Ordinal);
     }
 
     [RealPowerShellFact]
@@ -77,16 +102,34 @@ public sealed class ExampleTests(ModuleFixture module) : IClassFixture<ModuleFix
 
     private sealed record Result(string Id, string? Ended, List<string> Errors);
 
-    private async Task<IReadOnlyList<Result>> RunAsync(IEnumerable<(Example Example, bool Damaged)> examples)
+    private static List<string> Wrong(IEnumerable<Result> results) =>
+        [.. from result in results where result.Ended is not null || result.Errors.Count > 0
+            select $"{result.Id}: {result.Ended} {string.Join("; ", result.Errors)}"];
+
+    /// <summary>True where this machine has no program that the example runs.</summary>
+    private static bool IsAway(Example example) =>
+        example.Code.Contains("qemu-img", StringComparison.Ordinal) && Counterpart.QemuImg.Obstacle is not null;
+
+    private async Task<IReadOnlyList<Result>> RunAsync(IEnumerable<(Example Example, bool Damaged)> examples,
+        params string[] more)
     {
         string folder = module.NewFolder(), list = Path.Combine(folder, "examples.json"),
             sandbox = Directory.CreateDirectory(Path.Combine(folder, "sandbox")).FullName;
         File.WriteAllText(list,
             JsonSerializer.Serialize(examples
                 .Select(e => new { id = e.Example.Id, code = e.Example.Code, damaged = e.Damaged })));
-        RealPowerShell.Result run = await RealPowerShell.RunAsync("-File",
-            Path.Combine(BuildLayout.RepositoryRoot, "tests", "Natalia.Backup.Module.Tests", "Help", "RunExamples.ps1"),
-            "-Module", BuildLayout.Manifest, "-Examples", list, "-Sandbox", sandbox);
+        RealPowerShell.Result run = await RealPowerShell.RunWithAsync(
+            new Dictionary<string, string>
+            {
+                // The machine trusts the authority of the site's certificates; who types has the key of the buckets.
+                ["SSL_CERT_FILE"] = Path.Combine(sandbox, "site", "here", "root.cer"),
+                ["NATALIA_TEST_KEY"] = more.Length > 0 ? CephServer.AccessKey : "",
+                ["NATALIA_TEST_SECRET"] = more.Length > 0 ? CephServer.SecretKey : "",
+                ["AWS_ACCESS_KEY_ID"] = CephServer.AccessKey,
+                ["AWS_SECRET_ACCESS_KEY"] = CephServer.SecretKey,
+            },
+            ["-File", Path.Combine(BuildLayout.RepositoryRoot, "tests", "Natalia.Backup.Module.Tests", "Help",
+                "RunExamples.ps1"), "-Module", BuildLayout.Manifest, "-Examples", list, "-Sandbox", sandbox, .. more]);
         Assert.True(run.ExitCode == 0, run.Error + run.Output);
         return [.. run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line =>
         {

@@ -3,8 +3,8 @@
 Runs the examples of help and documents, each in a session of its own on a copy of the same small site, and writes what came of each as a line of JSON.
 
 .DESCRIPTION
-The site has what the examples name: VMs, a repository on a NAS and one off-site, a profile, secrets. UNC paths are folders of a drive here, drives are folders. Nothing of an example is changed but what cannot be the same
-twice: ids and dates.
+The site has what the examples name: VMs, a repository on a NAS and one off-site, a profile, secrets, a signing certificate, a signed report of before. What an example says is changed only where it cannot be the same here; Localize has
+each change with its reason. With -Endpoint the examples are those of buckets, and each takes buckets of its own from -Buckets.
 #>
 param(
     # The module's manifest.
@@ -12,11 +12,16 @@ param(
     # A JSON file: [ { "id": "...", "code": "...", "damaged": false } ].
     [Parameter(Mandatory)] [string] $Examples,
     # An empty folder to work in.
-    [Parameter(Mandatory)] [string] $Sandbox
+    [Parameter(Mandatory)] [string] $Sandbox,
+    # An S3 server, whose key is in NATALIA_TEST_KEY and NATALIA_TEST_SECRET.
+    [string] $Endpoint,
+    # Names of empty buckets there, with Object Lock: one for each name of a bucket in an example.
+    [string[]] $Buckets = @()
 )
 $ErrorActionPreference = 'Stop'
 $template = Join-Path $Sandbox 'site'
 $drives = 'C', 'D', 'E', 'N', 'X'
+$free = [Collections.Generic.Queue[string]]::new([string[]] @($Buckets -split ','))
 
 function NewSession([string] $root) {
     $state = [initialsessionstate]::CreateDefault2()
@@ -29,7 +34,16 @@ function NewSession([string] $root) {
         foreach ($drive in $drives) { $null = New-PSDrive -Name $drive -PSProvider FileSystem -Root "$root/$drive" -Scope Global }
         Set-Location "$root/here"
         $global:ConfirmPreference = 'None'
-        function global:Get-Secret { [CmdletBinding()] param([string] $Name) $s = [securestring]::new(); 'correct horse'.ToCharArray().ForEach({ $s.AppendChar($_) }); $s }
+        function global:Get-Secret {
+            [CmdletBinding()] param([string] $Name)
+            $s = [securestring]::new()
+            $isKey = $env:NATALIA_TEST_KEY -and $Name -match 's3$|wasabi'
+            $(if ($isKey) { $env:NATALIA_TEST_SECRET } else { 'correct horse' }).ToCharArray().ForEach({ $s.AppendChar($_) })
+            if ($isKey) { [pscredential]::new($env:NATALIA_TEST_KEY, $s) } else { $s }
+        }
+        # What a person types when asked: into the vault, and for a key.
+        function global:Set-Secret { [CmdletBinding()] param([string] $Name, $Secret) }
+        function global:Get-Credential { [CmdletBinding()] param([string] $UserName, [string] $Message) if ($env:NATALIA_TEST_KEY) { Get-Secret typed-s3 } else { [pscredential]::new("$UserName", (Get-Secret typed)) } }
         function global:Get-AutomationPSCredential { [CmdletBinding()] param([string] $Name) [pscredential]::new('user', (Get-Secret $Name)) }
     } $Module, $root, $drives
     $session
@@ -70,8 +84,23 @@ function NewOva([string] $path, [string] $image) {
     finally { $archive.Dispose() }
 }
 
+# An authority, and a certificate that it gave to who signs reports and serves disks.
+function NewCertificate([string] $rootPath, [string] $path) {
+    $from, $until = [DateTimeOffset]::UtcNow.AddDays(-1), [DateTimeOffset]::UtcNow.AddDays(9)
+    $key = [Security.Cryptography.RSA]::Create(2048)
+    $request = [Security.Cryptography.X509Certificates.CertificateRequest]::new('CN=Backup authority', $key, 'SHA256', [Security.Cryptography.RSASignaturePadding]::Pkcs1)
+    $request.CertificateExtensions.Add([Security.Cryptography.X509Certificates.X509BasicConstraintsExtension]::new($true, $false, 0, $true))
+    $root = $request.CreateSelfSigned($from, $until)
+    $own = [Security.Cryptography.RSA]::Create(2048)
+    $request = [Security.Cryptography.X509Certificates.CertificateRequest]::new('CN=Backup audit', $own, 'SHA256', [Security.Cryptography.RSASignaturePadding]::Pkcs1)
+    $request.CertificateExtensions.Add([Security.Cryptography.X509Certificates.X509KeyUsageExtension]::new('DigitalSignature', $true))
+    $given = [Security.Cryptography.X509Certificates.RSACertificateExtensions]::CopyWithPrivateKey($request.Create($root, $from, $until, [byte[]] (1, 2, 3, 4)), $own)
+    [IO.File]::WriteAllText($rootPath, $root.ExportCertificatePem())
+    [IO.File]::WriteAllBytes($path, $given.Export('Pfx'))
+}
+
 function NewSite {
-    foreach ($folder in 'C/ProgramData', 'D/restore/vms', 'D/rescue', 'D/images', 'D/inventory', 'D/reports', 'E', 'N/nas/backup', 'N/site2/backup', 'N/nas2/backup', 'X', 'here') { $null = New-Item -ItemType Directory -Force -Path "$template/$folder" }
+    foreach ($folder in 'C/ProgramData', 'D/keys', 'D/restore/vms', 'D/rescue', 'D/images', 'D/inventory', 'D/reports', 'E', 'N/nas/backup', 'N/site2/backup', 'N/nas2/backup', 'X', 'here') { $null = New-Item -ItemType Directory -Force -Path "$template/$folder" }
     $random = [Random]::new(1)
     foreach ($name in 'natalia-paris', 'natalia-lyon', 'natalia-test', 'natalia-paris-restored') {
         $vm = New-Item -ItemType Directory -Path "$template/D/Exports/$name"
@@ -84,6 +113,7 @@ function NewSite {
     Copy-Item "$template/D/Exports/natalia-test/system.raw" "$template/D/images/natalia-system.raw"
     NewOva "$template/D/images/natalia.ova" "$template/D/images/natalia-system.raw"
     Copy-Item "$template/D/images/natalia.ova" "$template/D/natalia.ova"
+    NewCertificate "$template/here/root.cer" "$template/D/keys/backup.pfx"
     $session = NewSession $template
     try {
         Invoke-In $session {
@@ -109,6 +139,7 @@ function NewSite {
             Copy-Item C:\ProgramData\natalia.json -Destination natalia.json
             Copy-Item C:\ProgramData\natalia.json -Destination profile.json
             $null = Get-NataliaAuditRecord -Repository nas -Latest | Export-Csv X:\heads.csv
+            $null = Export-NataliaReport -Path D:\reports\2026-09.html -Certificate (Get-PfxCertificate D:\keys\backup.pfx)
         }
         $facts = Invoke-In $session {
             [pscustomobject]@{
@@ -122,14 +153,25 @@ function NewSite {
     $facts
 }
 
-function Localize([string] $code, $facts, [string] $root) {
-    $code = $code.Replace('\\nas\', 'N:\nas\').Replace('\\nas2\', 'N:\nas2\').Replace('\\site2\', 'N:\site2\').Replace('/etc/natalia/', "$root/here/").Replace('./out/Natalia.Backup', $Module)
+# Each change of what an example says, with its reason.
+function Localize([string] $code, $facts, [string] $root, [string[]] $own) {
+    # A share is a folder of a drive here, and a folder of Linux one below the site's own.
+    $code = $code.Replace('\\nas\', 'N:\nas\').Replace('\\nas2\', 'N:\nas2\').Replace('\\site2\', 'N:\site2\').Replace('/etc/natalia/', "$root/here/").Replace('/var/lib/prometheus/node-exporter/', "$root/here/").Replace('./out/Natalia.Backup', $Module)
     # Ids and dates cannot be the same twice.
-    $code = $code -replace '\b3fa9c?1?\b', $facts.Point.Substring(0, 12) -replace '0c1f52a6f5bd4d1b9d3f9a3f1d7f7c11', $facts.Paris
+    if ($code -notmatch '-MountId') { $code = $code -replace '\b3fa9c?1?\b', $facts.Point.Substring(0, 12) }
+    $code = $code -replace '-MountId 3fa9', '-MountId $mounted' -replace '0c1f52a6f5bd4d1b9d3f9a3f1d7f7c11', $facts.Paris
     $code = $code -replace '-After \d{4}-\d\d-\d\d', '-After (Get-Date).AddDays(-9)' -replace '-Before \d{4}-\d\d-\d\d', '-Before (Get-Date).AddDays(9)'
     # Where the command would ask for a password, this is what is typed.
-    $code = $code -replace '(?m)(New|Connect)-NataliaRepository(?=[^|\n]*\\)(?![^|\n]*(-Password|-Unencrypted|-AuditOnly))', '$0 -Password (Get-Secret typed)'
-    $code -replace "(?m)Add-NataliaRepositoryKey(?![^|\n]*-NewPassword)", '$0 -NewPassword (Get-Secret typed)'
+    $code = $code -replace '(?m)(New|Connect)-NataliaRepository(?=[^|\n]*(\\|-Bucket))(?![^|\n]*(-Password|-Unencrypted|-AuditOnly))', '$0 -Password (Get-Secret typed)'
+    $code = $code -replace "(?m)Add-NataliaRepositoryKey(?![^|\n]*-NewPassword)", '$0 -NewPassword (Get-Secret typed)'
+    # The address of another network is one of this machine; the store of certificates is a drive on Windows alone.
+    $code = $code.Replace('10.0.8.4', '127.0.0.2').Replace('Get-ChildItem Cert:\CurrentUser\My', 'Get-PfxCertificate D:\keys\backup.pfx')
+    # Buckets are those of the server here, under names that nobody has used; AWS, where -Endpoint is left out, is not to be had.
+    if ($own) {
+        $code = $code -replace '-Endpoint https://\S+', "-Endpoint $Endpoint" -replace '(?m)-Bucket \S+(?![^|]*-Endpoint)', "`$0 -Endpoint $Endpoint"
+        $code = $code -replace '-Bucket \S+', "-Bucket $($own[0])"
+    }
+    $code
 }
 
 function Damage([string] $root) {
@@ -142,6 +184,7 @@ function Damage([string] $root) {
 
 function RunExample($example, $facts, [string] $root, [string[]] $connected) {
     CopyTree $template $root
+    [string[]] $own = @(if ($Endpoint) { $free.Dequeue() })
     foreach ($file in "$root/C/ProgramData/natalia.json", "$root/here/natalia.json", "$root/here/profile.json") { [IO.File]::WriteAllText($file, [IO.File]::ReadAllText($file).Replace("$template/", "$root/")) }
     if ($example.damaged) { Damage $root }
     # A VM that was restored is there in place of the lost one.
@@ -153,29 +196,73 @@ function RunExample($example, $facts, [string] $root, [string[]] $connected) {
         [IO.File]::WriteAllText($described, ([IO.File]::ReadAllText($described) -replace '"id": "[^"]{36}"', "`"id`": `"$([guid]::NewGuid())`"").Replace('natalia-test', 'natalia-new'))
     }
     # What an example makes is not there yet.
-    foreach ($made in [regex]::Matches((Localize $example.code $facts $root), '(?m)New-NataliaRepository[^\n]*? (?:-Path )?([A-Z]):\\(\S+)')) { Remove-Item "$root/$($made.Groups[1].Value)/$($made.Groups[2].Value.Replace('\', '/'))" -Recurse -Force -ErrorAction Ignore }
+    foreach ($made in [regex]::Matches((Localize $example.code $facts $root $own), '(?m)New-NataliaRepository[^\n]*? (?:-Path )?([A-Z]):\\(\S+)')) { Remove-Item "$root/$($made.Groups[1].Value)/$($made.Groups[2].Value.Replace('\', '/'))" -Recurse -Force -ErrorAction Ignore }
     if ($example.code -match 'Export-NataliaProfile (-Path )?C:' -and $example.code -notmatch 'Import-NataliaProfile') { [IO.File]::Delete("$root/C/ProgramData/natalia.json") }
     $session = NewSession $root
     try {
         Invoke-In $session {
-            param($connected, $fingerprint, $code)
+            param($connected, $point, $fingerprint, $code, $endpoint, $bucket)
             $global:fingerprint = $fingerprint
+            # What an example takes for granted in its session.
+            $global:certificate = Get-PfxCertificate D:\keys\backup.pfx
+            $global:thumbprint = $certificate.Thumbprint
             # Sessions that the example opens itself are not open yet.
             if ($connected -contains 'exports' -and $code -notmatch '\bConnect-NataliaHypervisor') { $null = Connect-NataliaHypervisor D:\Exports -Name exports }
             if ($connected -contains 'nas' -and $code -notmatch '(Connect|New)-NataliaRepository.*-Name nas\b') { $null = Connect-NataliaRepository N:\nas\backup\natalia -Name nas -Password (Get-Secret nas) }
             if ($code -match '-Hypervisor vms\b') { $null = Connect-NataliaHypervisor D:\restore\vms -Name vms }
             foreach ($name in 'offsite', 'local') { if ($connected -contains $name -and $code -notmatch "(Connect|New)-NataliaRepository.*-Name $name\b") { $null = Connect-NataliaRepository D:\offsite -Name $name -Unencrypted } }
-        } $connected, $facts.Fingerprint, $example.code
+            # An overlay that an earlier mount left, or a mount that is still there.
+            if ($connected -and $code -match '-Overlay ') { Mount-NataliaRestorePoint -RestorePointId $point -Repository nas -DiskId scsi1 -Writable -OverlayPath D:\try.overlay -KeepOverlay | Dismount-NataliaRestorePoint }
+            if ($connected -and $code -match '-MountId') { $global:mounted = (Get-NataliaRestorePoint natalia-paris -Repository nas -Latest | Mount-NataliaRestorePoint -DiskId scsi1).MountId.Substring(0, 8) }
+            # A bucket that an example connects holds a repository.
+            if ($bucket -and $code -match 'Connect-NataliaRepository[^\n]*-Bucket') {
+                $null = New-NataliaRepository -Bucket $bucket -Endpoint $endpoint -Credential (Get-Secret made-s3) -Password (Get-Secret made) -Name made
+                Disconnect-NataliaRepository made
+            }
+        } $connected, $facts.Point, $facts.Fingerprint, $example.code, $Endpoint, ($own | Select-Object -First 1)
         $shell = [powershell]::Create()
         $shell.Runspace = $session
         try {
-            $null = $shell.AddScript((Localize $example.code $facts $root)).AddCommand('Out-Null')
-            try { $null = $shell.Invoke(); $ended = $null } catch { $ended = "$($_.Exception.InnerException.Message ?? $_.Exception.Message)" }
-            [pscustomobject]@{ Ended = $ended; Errors = @($shell.Streams.Error | ForEach-Object { "$($_.FullyQualifiedErrorId): $_" }) }
+            $null = $shell.AddScript((Localize $example.code $facts $root $own))
+            $printed = @()
+            try { $printed = @($shell.Invoke()); $ended = $null } catch { $ended = "$($_.Exception.InnerException.Message ?? $_.Exception.Message)" }
+            $errors = @($shell.Streams.Error | ForEach-Object { "$($_.FullyQualifiedErrorId): $_" })
+            # What it should print or make is there.
+            if (-not $ended -and -not $errors -and $proofs[$example.id]) {
+                try { $errors = @(Invoke-In $session $proofs[$example.id] (, $printed) | Where-Object { $_ -is [string] -or -not $_ } | ForEach-Object { "not what it says: $_" }) }
+                catch { $errors = @("not what it says: $_") }
+            }
+            [pscustomobject]@{ Ended = $ended; Errors = $errors }
         }
         finally { $shell.Dispose() }
     }
     finally { $session.Dispose(); [IO.Directory]::Delete($root, $true) }
+}
+
+# What examples should have printed or made; a proof that gives $false or a text has failed.
+$proofs = @{
+    'Export-NataliaDisk example 6' = { (Get-Item D:\tried.raw).Length -eq 140288 -or 'the image has another length' }
+    'Export-NataliaReport example 2' = { $name = "D:\reports\$(Get-Date -Format yyyy-MM)"; "$name.html", "$name.json", "$name.json.p7s" | ForEach-Object { if (-not (Test-Path $_)) { "there is no $_" } } }
+    'Dismount-NataliaRestorePoint example 1' = { -not (Get-NataliaMount) }
+    'Mount-NataliaRestorePoint example 1' = { param($printed) @($printed -match '^virtual size').Count -eq 2 }
+    'Mount-NataliaRestorePoint example 3' = { param($printed) $printed.Uri -notmatch '^nbds://127\.0\.0\.2:108(09|10)/' }
+    'Mount-NataliaRestorePoint example 4' = { param($printed) $printed.Uri -notmatch '^iscsi://127\.0\.0\.2:326[01]/' }
+    # A site that was made this minute proves nothing of its schedule yet, which monitoring is told by 2.
+    'Measure-NataliaRecovery example 3' = { "$((Measure-NataliaRecovery -Objective Schedule -PeriodDays 2).Verdict | Select-Object -Unique)" -eq 'NotEvidenced' }
+    'evidence.md block 2' = { "$((Measure-NataliaRecovery -Objective Schedule -PeriodDays 2).Verdict | Select-Object -Unique)" -eq 'NotEvidenced' }
+    'about_NataliaAutomation.help.txt block 4' = { "$((Measure-NataliaRecovery -Objective Rpo, Schedule -PeriodDays 2).Verdict | Select-Object -Unique)" -eq 'NotEvidenced' }
+    'Test-NataliaReport example 1' = { param($printed) "$(($printed | Where-Object Name -in Signer, Certificate, Signature).Result)" -eq 'Passed Passed Passed' }
+    'Test-NataliaReport example 2' = { param($printed) $printed.Count -eq 0 -and @(Get-ChildItem D:\reports -Filter *.p7s).Count -eq 1 }
+    'report.md block 1' = { param($printed) (Test-Path ./natalia.prom) -and @($printed | Where-Object Name -in Signer, Certificate, Signature | Where-Object Result -ne Passed).Count -eq 0 }
+    'troubleshooting.md block 2' = { (Get-NataliaAppliance natalia-paris -Repository rescue).Hypervisor -eq 'restored' }
+    'New-NataliaRepository example 2' = { param($printed) @($printed | Where-Object Result -eq Failed).Count -eq 0 -and (Get-NataliaRepository vault).ImmutableDays -eq 30 }
+    'New-NataliaRepository example 4' = { -not (Get-NataliaRepository -ErrorAction Ignore | Where-Object Name -eq vault) }
+    'README.md block 5' = { @(Get-NataliaRestorePoint -Repository offsite).Count -eq @(Get-NataliaRestorePoint -Repository nas).Count }
+    'README.md block 7' = { "$((Get-Content C:\ProgramData\natalia.json -Raw | ConvertFrom-Json).repositories.name)" -eq 'nas offsite' }
+    'troubleshooting.md block 3' = { (Get-NataliaRepository rescue).IsUnlocked }
+    'about_NataliaCredentials.help.txt block 1' = { @(Get-NataliaRepository | Where-Object IsUnlocked).Count -ge 2 }
+    'about_NataliaImmutability.help.txt block 1' = { (Get-NataliaRepository offsite).ImmutableDays -eq 30 }
+    'Export-NataliaReport example 4' = { [IO.File]::ReadAllText((Convert-Path ./natalia.prom)) -match '(?m)^natalia_backup_objective_verdict\{' }
 }
 
 $facts = NewSite

@@ -50,6 +50,15 @@ public sealed class ClusterExampleTests : IAsyncLifetime
         }
         if (Names(code, "Get-NataliaSchedule")) _fixture.Do("Register-NataliaSchedule natalia-01 -Repository pbs");
 
+        if (Names(code, "-OverExisting"))
+        {
+            string point = _fixture.Do("(Invoke-NataliaBackup natalia-01).RestorePointId").Text.Single();
+            code = code.Replace("3fa9c1", $"'{point}'", StringComparison.Ordinal);
+            // It was changed since, and is switched off.
+            _fixture.Cluster.Guest(100).Config["cores"] = "16";
+            _fixture.Cluster.Guest(100).Running = false;
+        }
+
         ScriptResult result = _fixture.Do(code);
 
         Assert.Empty(result.Warnings);
@@ -73,7 +82,13 @@ public sealed class ClusterExampleTests : IAsyncLifetime
         if (Names(code, "Remove-NataliaSnapshot"))
             Assert.Equal(Names(code, "-WhatIf") ? 1 : 0, cluster.Guest(100).Snapshots.Count);
         else if (Names(code, "Invoke-NataliaSnapshot")) Assert.Single(cluster.Guest(100).Snapshots);
-        if (Names(code, "Restore-NataliaAppliance")) Assert.Equal(2, cluster.Guests.Count);
+        if (Names(code, "-OverExisting"))
+        {
+            SimulatedGuest back = Assert.Single(cluster.Guests);
+            Assert.True(back.Running);
+            Assert.Equal("4", back.Config["cores"]);
+        }
+        else if (Names(code, "Restore-NataliaAppliance")) Assert.Equal(2, cluster.Guests.Count);
     }
 
     private static bool Names(string code, params string[] cmdlets) =>

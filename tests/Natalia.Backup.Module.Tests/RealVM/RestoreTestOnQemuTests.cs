@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Management.Automation;
 using System.Text.RegularExpressions;
 using Natalia.Backup.Testing;
+using Natalia.Backup.Testing.Examples;
 
 namespace Natalia.Backup.Module.Tests.RealVM;
 
@@ -34,7 +35,7 @@ public sealed class RestoreTestOnQemuTests(ModuleFixture module) : IClassFixture
         // Of what the baseline says 0.4 % are missing, or 0.6 %: the one is within the tolerance.
         long near = (long)Math.Floor(count / 0.996), far = (long)Math.Ceiling(count / 0.994);
         module.Run("""
-            $vms, $bench, $store, $key, $near, $far = $args
+            $vms, $bench, $store, $near, $far = $args
             $null = Connect-NataliaHypervisor -Folder $vms -Name exports
             $null = Connect-NataliaHypervisor -Qemu $bench -Name bench
             $null = New-NataliaRepository -Name local -Path (Join-Path $store repository) -Unencrypted
@@ -43,10 +44,15 @@ public sealed class RestoreTestOnQemuTests(ModuleFixture module) : IClassFixture
                 $null = Invoke-NataliaBackup "natalia-$name" -CdrBaseline $(if ($name -eq 'cut') { $far } else { $near })
             }
             Set-NataliaAppliance natalia-silent -BootTimeoutMinutes 1
-            Set-NataliaAppliance natalia-cut -SshHostKey $key -SshKeyFile (Join-Path $store key)
-            """, vms, bench, store, hostKey, near, far).ThrowIfFailed();
+            Set-NataliaAppliance natalia-cut -SshKeyFile (Join-Path $store key)
+            function global:Get-Secret { [pscredential]::new('root', (ConvertTo-SecureString 'of the key' -AsPlainText -Force)) }
+            """, vms, bench, store, near, far).ThrowIfFailed();
+        // As help shows it, for this appliance and its key; its second line is the test below.
+        Example example = ExampleCorpus.Get("Test-NataliaRestore example 4");
+        module.Run(example.Code.Split('\n')[0].Replace("natalia-paris", "natalia-cut", StringComparison.Ordinal)
+            .Replace("SHA256:uNiVztksCsDhcc0u9e8BrrM1gHKyhsJ4mzGTbHs3WeY", hostKey, StringComparison.Ordinal))
+            .ThrowIfFailed();
         ScriptResult tested = module.Run("""
-            $root = [pscredential]::new('root', (ConvertTo-SecureString 'of the key' -AsPlainText -Force))
             $degraded = {
                 $mark = $_.ReadFile('/run/natalia/degraded').Trim()
                 $asked = $_.Run('/usr/bin/systemctl', 'is-active', 'natalia-mcp.socket', 'natalia-collector')
@@ -61,8 +67,7 @@ public sealed class RestoreTestOnQemuTests(ModuleFixture module) : IClassFixture
                 [pscustomobject] @{ Result = 'Passed'; Actual = if ($isUefi) { 'UEFI' } else { 'BIOS' } }
             }
             'nice', 'cut', 'damaged', 'silent' | ForEach-Object { "natalia-$_" } |
-                Test-NataliaRestore -GuestCredential $root -ThrottleLimit 2 `
-                    -Check @{ Degraded = $degraded; Firmware = $firmware }
+                Test-NataliaRestore -ThrottleLimit 2 -Check @{ Degraded = $degraded; Firmware = $firmware }
             """);
         Dictionary<string, PSObject> tests = tested.Output.ToDictionary(
             t => (string)t!.Properties["ApplianceName"].Value, t => t!);

@@ -7,6 +7,10 @@ public enum ExampleRunner
     None,
     /// <summary>A site of folders in the real pwsh (RunExamples.ps1).</summary>
     Site,
+    /// <summary>The same site, with buckets of a real Ceph gateway (RunExamples.ps1).</summary>
+    Bucket,
+    /// <summary>Real VMs of QEMU, with a small guest (BenchExampleTests).</summary>
+    Qemu,
     /// <summary>A simulated Proxmox VE cluster that is connected (ClusterExampleTests).</summary>
     Cluster,
     /// <summary>A simulated Proxmox VE cluster and its backup server that the example connects itself

@@ -10,6 +10,58 @@ public static class ExampleRunners
 {
     private static readonly Dictionary<string, ExampleRunner> s_named = new[]
     {
+        (ExampleRunner.Site, new[]
+        {
+            "Export-NataliaDisk example 6",
+            "Dismount-NataliaRestorePoint example 1",
+            "Mount-NataliaRestorePoint example 1",
+            "Mount-NataliaRestorePoint example 3",
+            "Mount-NataliaRestorePoint example 4",
+            "Measure-NataliaRecovery example 3",
+            "evidence.md block 2",
+            "about_NataliaAutomation.help.txt block 4",
+            "troubleshooting.md block 2",
+            "Export-NataliaReport example 2",
+            "Export-NataliaReport example 4",
+            "Test-NataliaReport example 1",
+            "Test-NataliaReport example 2",
+            "report.md block 1",
+        }),
+        (ExampleRunner.Bucket, new[]
+        {
+            "New-NataliaRepository example 2",
+            "New-NataliaRepository example 4",
+            "README.md block 5",
+            "README.md block 7",
+            "troubleshooting.md block 3",
+            "about_NataliaCredentials.help.txt block 1",
+            "about_NataliaImmutability.help.txt block 1",
+        }),
+        (ExampleRunner.Qemu, new[]
+        {
+            "Restore-NataliaAppliance example 4",
+            "Set-NataliaAppliance example 4",
+            "Connect-NataliaHypervisor example 3",
+            "Test-NataliaRestore example 1",
+            "Test-NataliaRestore example 2",
+            "Test-NataliaRestore example 3",
+            "Test-NataliaRestore example 5",
+            "Test-NataliaRestore example 6",
+            "Get-NataliaRestoreTest example 1",
+            "Get-NataliaRestoreTest example 2",
+            "README.md block 6",
+            "restore-test.md block 1",
+            "about_NataliaQemu.help.txt block 3",
+            "about_NataliaQemu.help.txt block 4",
+            "about_NataliaRestoreTesting.help.txt block 1",
+            "about_NataliaRestoreTesting.help.txt block 2",
+            "about_NataliaRestoreTesting.help.txt block 4",
+            "Export-NataliaReport example 3",
+        }),
+        (ExampleRunner.Cluster, new[]
+        {
+            "Restore-NataliaAppliance example 5",
+        }),
         (ExampleRunner.HyperV, new[]
         {
             "Connect-NataliaHypervisor example 5",
@@ -56,67 +108,13 @@ public static class ExampleRunners
     public static IReadOnlyDictionary<string, string> NotRun { get; } = new ReadOnlyDictionary<string, string>(
         new Dictionary<string, string[]>
         {
-            ["It needs VMs of QEMU that run."] =
+            ["It needs a Hyper-V host and a bucket."] =
             [
-                "Restore-NataliaAppliance example 4",
-                "Restore-NataliaAppliance example 5",
-                "Set-NataliaAppliance example 4",
-                "Connect-NataliaHypervisor example 3",
-                "Test-NataliaRestore example 1",
-                "Test-NataliaRestore example 2",
-                "Test-NataliaRestore example 3",
-                "Test-NataliaRestore example 5",
-                "Test-NataliaRestore example 6",
-                "Get-NataliaRestoreTest example 1",
-                "Get-NataliaRestoreTest example 2",
-                "README.md block 6",
-                "restore-test.md block 1",
-                "about_NataliaQemu.help.txt block 3",
-                "about_NataliaQemu.help.txt block 4",
-                "about_NataliaRestoreTesting.help.txt block 1",
-                "about_NataliaRestoreTesting.help.txt block 2",
-                "about_NataliaRestoreTesting.help.txt block 4",
-            ],
-            ["It needs clients of served disks, or an overlay or a mount from before."] =
-            [
-                "Export-NataliaDisk example 6",
-                "Dismount-NataliaRestorePoint example 1",
-                "Mount-NataliaRestorePoint example 1",
-                "Mount-NataliaRestorePoint example 3",
-                "Mount-NataliaRestorePoint example 4",
-            ],
-            ["It asks of schedules that have run."] =
-            [
-                "Measure-NataliaRecovery example 3",
-                "evidence.md block 2",
-                "about_NataliaAutomation.help.txt block 4",
-            ],
-            ["It needs a certificate of the reader's, or a folder of another program's."] =
-            [
-                "Export-NataliaReport example 2",
-                "Export-NataliaReport example 3",
-                "Export-NataliaReport example 4",
-                "Test-NataliaReport example 1",
-                "Test-NataliaReport example 2",
-                "report.md block 1",
+                "procedure.md block 1",
             ],
             ["Shares with a user of their own are Windows' alone."] =
             [
                 "Connect-NataliaRepository example 5",
-            ],
-            ["It needs a bucket."] =
-            [
-                "New-NataliaRepository example 2",
-                "New-NataliaRepository example 4",
-                "README.md block 5",
-                "README.md block 7",
-                "procedure.md block 1",
-                "about_NataliaCredentials.help.txt block 1",
-                "about_NataliaImmutability.help.txt block 1",
-            ],
-            ["It needs a site that is lost."] =
-            [
-                "troubleshooting.md block 2",
             ],
         }.SelectMany(r => r.Value.Select(id => (Id: id, Reason: r.Key))).ToDictionary(r => r.Id, r => r.Reason,
             StringComparer.Ordinal));

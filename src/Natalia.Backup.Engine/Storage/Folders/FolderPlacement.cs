@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Network;
 
@@ -33,14 +32,14 @@ public static class FolderPlacement
                 {
                     HostName = UncHost(root),
                     IsThisMachine = ThisMachine.Is(UncHost(root)),
-                    FreeBytes = FreeOnWindows(root)
+                    FreeBytes = FreeSpace.Find(root)
                 };
             var drive = new DriveInfo(root);
             // A mapped drive is on another machine; which one is not needed to say that it is off this one.
             return new StorePlacement
             {
                 IsThisMachine = drive.DriveType != DriveType.Network,
-                FreeBytes = FreeOnWindows(root),
+                FreeBytes = FreeSpace.Find(root),
                 FileSystem = drive.DriveFormat,
             };
         }
@@ -51,7 +50,7 @@ public static class FolderPlacement
         {
             HostName = host,
             IsThisMachine = type.Length == 0 ? null : !network || (host is not null && ThisMachine.Is(host)),
-            FreeBytes = new DriveInfo(root).AvailableFreeSpace,
+            FreeBytes = FreeSpace.Find(root),
             FileSystem = type.Length == 0 ? null : type,
         };
     }
@@ -86,18 +85,4 @@ public static class FolderPlacement
 
     private static string UncHost(string root) =>
         root.Split('\\').First(s => s.Length > 0);
-
-    private static long? FreeOnWindows(string root) =>
-        GetDiskFreeSpaceEx(
-            WindowsPath.ForCalls(root.EndsWith(@"\", StringComparison.Ordinal) ? root : root + @"\"),
-            out ulong free, out _, out _)
-            ? (long)Math.Min(free, long.MaxValue)
-            : null;
-
-#pragma warning disable SYSLIB1054 // LibraryImport is not in netstandard2.0.
-    [DllImport("kernel32", EntryPoint = "GetDiskFreeSpaceExW", SetLastError = true, CharSet = CharSet.Unicode,
-        ExactSpelling = true)]
-    [return: MarshalAs(UnmanagedType.Bool)]
-    private static extern bool GetDiskFreeSpaceEx(string folder, out ulong free, out ulong total, out ulong totalFree);
-#pragma warning restore SYSLIB1054
 }

@@ -177,7 +177,7 @@ internal sealed class BackupService(HyperVSite site)
             DiskSlot slot = slots.FirstOrDefault(s => s.DiskId == id)
                 ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
                     $"The VM '{machine.Name}' has no disk '{id}'.", machine.Name,
-                    $"It has: {string.Join(", ", slots.Select(s => s.DiskId))}.");
+                    Offer.Of(slots.Select(s => s.DiskId)));
             return slot.Obstacle is null ? slot : throw slot.Refuse(machine.Name);
         })];
     }

@@ -111,7 +111,7 @@ internal sealed class BuilderService(HyperVSite site) : IApplianceBuilder
             || h.Name.StartsWith(name + ".", StringComparison.OrdinalIgnoreCase))
             ?? throw new NataliaException(ErrorIds.HypervisorNotFound, NataliaErrorKind.NotFound,
                 $"The Hyper-V '{site.First.Name}' has no VM host '{name}'.", name,
-                $"It has: {string.Join(", ", hosts.Select(h => h.Name))}.");
+                Offer.Of(hosts.Select(h => h.Name)));
     }
 
     private async Task RequireFreeNameAsync(string name, CancellationToken cancellationToken)

@@ -153,7 +153,7 @@ internal sealed class DiskReplacer(HyperVSite site) : IDiskReplacer
         DiskSlot disk = machine.Disks.FirstOrDefault(d => d.DiskId == diskId)
             ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
                 $"The VM '{machine.Name}' has no disk '{diskId}'.", machine.Name,
-                $"It has: {string.Join(", ", machine.Disks.Select(d => d.DiskId))}.");
+                Offer.Of(machine.Disks.Select(d => d.DiskId)));
         string? obstacle = disk.Obstacle is not null ? $"it {disk.Obstacle}"
             : MachineWords.Replication(machine) is not null ? "Hyper-V replicates the VM"
             : (await Standing.ReadAsync(machine, cancellationToken).ConfigureAwait(false)).Snapshots.Count > 0

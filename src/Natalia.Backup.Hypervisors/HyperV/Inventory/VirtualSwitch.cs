@@ -1,5 +1,6 @@
 using System.Globalization;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
 
@@ -30,8 +31,8 @@ internal sealed record NetworkPlace(VirtualSwitch Switch, int? Vlan)
     internal static NetworkPlace Find(HyperVHost host, IReadOnlyList<VirtualSwitch> all, string text) =>
         TryFind(all, text) ?? throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound,
             $"The Hyper-V host '{host.Name}' has {(all.Any(s => IsNamed(s, text)) ? "several switches" : "no switch")} "
-            + $"'{text}'.", text, $"It has: {string.Join(", ", all.Select(s => s.Name))}. A VLAN is written behind the "
-            + "name: Lab:42.");
+            + $"'{text}'.", text, $"{Offer.Of(all.Select(s => s.Name))} A VLAN is written behind the name: "
+            + "Lab:42.");
 
     /// <summary>Finds what a text means; null when no one switch is meant.</summary>
     internal static NetworkPlace? TryFind(IReadOnlyList<VirtualSwitch> all, string text)

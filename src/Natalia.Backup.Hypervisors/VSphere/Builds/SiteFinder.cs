@@ -30,7 +30,7 @@ internal sealed class SiteFinder(MachineFinder machines)
         if (named.Count == 0)
             throw new NataliaException(ErrorIds.HypervisorNotFound, NataliaErrorKind.NotFound,
                 $"'{machines.Location}' has no VM host '{placement.VMHost}'.", placement.VMHost,
-                $"It has: {string.Join(", ", hosts.Select(h => h.Text("name")))}.");
+                Offer.Of(hosts.Select(h => h.Text("name"))));
         NataliaException? first = null;
         foreach (VimObject host in named.Where(IsUsable))
         {
@@ -83,7 +83,7 @@ internal sealed class SiteFinder(MachineFinder machines)
                     ? $"The VM host '{hostName}' has no datastore that takes files (VMFS, NFS)."
                     : $"The VM host '{hostName}' has no datastore '{wanted}' that is accessible.",
                 wanted ?? hostName,
-                $"It has: {string.Join(", ", all.Select(d => $"{d.Text("name")} ({d.Text("summary.type")})"))}.");
+                Offer.Of(all.Select(d => $"{d.Text("name")} ({d.Text("summary.type")})")));
         return IsPlain(chosen)
             ? chosen.Text("name")!
             : throw new NataliaException(ErrorIds.StorageNotSuitable, NataliaErrorKind.NotSupported,
@@ -110,7 +110,7 @@ internal sealed class SiteFinder(MachineFinder machines)
             if (fits.Count != 1)
                 throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound,
                     $"The VM host '{hostName}' has {(fits.Count == 0 ? "no network" : "several networks")} '{name}'.",
-                    name, $"It has: {string.Join(", ", all.Select(n => n.Text("name")))}.");
+                    name, Offer.Of(all.Select(n => n.Text("name"))));
             adapters.Add(fits[0].Reference.Type == "DistributedVirtualPortgroup"
                 ? await DistributedAsync(fits[0].Reference, name, cancellationToken).ConfigureAwait(false)
                 : () => VimXml.Typed("backing", "VirtualEthernetCardNetworkBackingInfo",
@@ -146,7 +146,7 @@ internal sealed class SiteFinder(MachineFinder machines)
             return fits.Count == 1 ? fits[0].Reference
                 : throw new NataliaException(ErrorIds.HypervisorNotFound, NataliaErrorKind.NotFound,
                     $"'{machines.Location}' has {(fits.Count == 0 ? "no resource pool" : "several resource pools")} "
-                    + $"'{wanted}'.", wanted, $"It has: {string.Join(", ", pools.Select(p => p.Text("name")))}.");
+                    + $"'{wanted}'.", wanted, Offer.Of(pools.Select(p => p.Text("name"))));
         }
         VimObject? compute = host.ReferenceAt("parent") is VimReference parent
             ? (await _vim.GetPropertiesAsync([parent], ["resourcePool"], cancellationToken).ConfigureAwait(false))
