@@ -59,8 +59,8 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
 
     /// <summary>
     /// How many leaves are read of points at once. Away from this machine more than it has processors: the time is that
-    /// of answers, and waiting for them takes none of theirs. Each takes up to 18 MiB: a leaf of 8,
-    /// as much of what is stored, and what opens it.
+    /// of answers, and waiting for them takes none of theirs. Each takes some 10 MiB: 8 of what is stored, and what
+    /// opens it. What they read for a restore takes 8 more of each, and of those that are written meanwhile.
     /// </summary>
     internal int LeavesAtOnce => Math.Max(Math.Max(1, options.Workers), store.Kind == "Folder" ? 1 : 8);
 

@@ -17,6 +17,11 @@ namespace Natalia.Backup.Engine.Restore;
 internal sealed class DiskExport(RepositoryCore core, string applianceId, ManifestDisk disk, LossCollector? losses,
     IProgress<OperationProgress>? progress)
 {
+    /// <summary>
+    /// So many leaves are read at once for a target that takes them in order: it is slower than that many processors.
+    /// </summary>
+    private const int InOrder = 8;
+
     /// <exception cref="NataliaException"><c>BlockDamaged</c>, <c>BlockMapDamaged</c>, <c>PackMissing</c>, what the
     /// target throws.</exception>
     internal async Task ExecuteAsync(IDiskTarget target, string activity, CancellationToken cancellationToken)
@@ -25,7 +30,7 @@ internal sealed class DiskExport(RepositoryCore core, string applianceId, Manife
         var map = new MapReader(packs, disk.Root);
         long total = disk.Root.Blocks * BlockGeometry.BlockBytes, done = 0;
         await target.BeginAsync(disk.SizeBytes, cancellationToken).ConfigureAwait(false);
-        int workers = core.LeavesAtOnce;
+        int workers = target.AcceptsAnyOrder ? core.LeavesAtOnce : Math.Min(core.LeavesAtOnce, InOrder);
         // Some leaves more than are read: they are written meanwhile.
         using var writer = new LeafWriter(target, disk.SizeBytes, workers + 1 + (workers + 3) / 4);
         var readers = new List<LeafReader>();

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Natalia.Backup.Engine.BlockMap;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
@@ -18,8 +17,8 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
     private readonly byte[] _checked = new byte[BlockGeometry.BlockBytes];
     private (PackDirectory Directory, SegmentCipher Cipher)? _cipher;
 
-    /// <summary>Bytes of the buffers of all requests that are under way or being opened.</summary>
-    private int _rentedBytes;
+    /// <summary>What requests are read into that are under way or being opened.</summary>
+    private readonly RequestRoom _room = new(BlockRange.LargestRead);
 
     internal SegmentCodec Codec { get; } = new(packs.NewZstd());
 
@@ -109,8 +108,11 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
         {
             while (next < ranges.Count || underWay.Count > 0)
             {
-                while (next < ranges.Count && (underWay.Count == 0 || HasRoomFor(ranges[next].Range, underWay.Count)))
-                    underWay.Enqueue(Begin(ranges[next++], stop.Token));
+                while (next < ranges.Count && Begin(ranges[next], underWay.Count, stop.Token) is Fetch fetch)
+                {
+                    underWay.Enqueue(fetch);
+                    next++;
+                }
                 good += await OpenAsync(underWay.Dequeue(), wanted, cancellationToken).ConfigureAwait(false);
             }
             return good;
@@ -122,21 +124,23 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
         }
     }
 
-    /// <summary>Many small requests, or few large ones: together they take no more than the largest one may.</summary>
-    private bool HasRoomFor(BlockRange range, int underWay)
+    /// <summary>
+    /// Begins a request: many small ones, or few large ones, together take no more than the largest one may. Null when
+    /// there is no room beside those that are under way.
+    /// </summary>
+    private Fetch? Begin((PackDirectory Directory, BlockRange Range) item, int underWay,
+        CancellationToken cancellationToken)
     {
-        // The pool gives powers of two.
-        int rented = 16;
-        while (rented < range.Length) rented <<= 1;
-        return underWay < packs.ReadsAtOnce && _rentedBytes + rented <= BlockRange.LargestRead;
-    }
-
-    private Fetch Begin((PackDirectory Directory, BlockRange Range) item, CancellationToken cancellationToken)
-    {
-        byte[] stored = ArrayPool<byte>.Shared.Rent(item.Range.Length);
-        _rentedBytes += stored.Length;
-        return new Fetch(item.Directory, item.Range, stored, packs.ReadExactlyAsync(item.Directory, item.Range.Offset,
-            stored.AsMemory(0, item.Range.Length), cancellationToken));
+        if (underWay >= packs.ReadsAtOnce) return null;
+        Memory<byte> stored = _room.TryTake(item.Range.Length);
+        if (stored.IsEmpty)
+        {
+            if (underWay > 0) return null;
+            // Of a range that could not be read as one, while others are under way: its blocks one by one.
+            stored = new byte[item.Range.Length];
+        }
+        return new Fetch(item.Directory, item.Range, stored,
+            packs.ReadExactlyAsync(item.Directory, item.Range.Offset, stored, cancellationToken));
     }
 
     private async Task<long> OpenAsync(Fetch fetch, Wanted wanted, CancellationToken cancellationToken)
@@ -171,7 +175,7 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
                 {
                     if (entry.PlainLength != plainLength) throw PackReader.NoSuchSegment(directory, block);
                     PackReader.Open(directory, entry, block, Cipher(directory), Codec,
-                        fetch.Stored.AsSpan((int)(offset - range.Offset), entry.SealedLength),
+                        fetch.Stored.Span.Slice((int)(offset - range.Offset), entry.SealedLength),
                         wanted.Into is LeafBuffer into ? into.Room(slot, plainLength) : _checked.AsSpan(0, plainLength));
                     good += plainLength;
                 }
@@ -184,7 +188,7 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
         }
         finally
         {
-            Return(fetch);
+            _room.Release(fetch.Stored);
         }
     }
 
@@ -199,13 +203,7 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
         {
             // Whatever it is: what came before it is what is told, and the other requests must be waited for too.
         }
-        Return(fetch);
-    }
-
-    private void Return(Fetch fetch)
-    {
-        _rentedBytes -= fetch.Stored.Length;
-        ArrayPool<byte>.Shared.Return(fetch.Stored);
+        _room.Release(fetch.Stored);
     }
 
     /// <summary>What is read of a leaf, and who is told of damage.</summary>
@@ -213,7 +211,7 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
         Action<Reference, NataliaException> Report, bool GoesOn);
 
     /// <summary>One request.</summary>
-    private readonly record struct Fetch(PackDirectory Directory, BlockRange Range, byte[] Stored, Task Reading);
+    private sealed record Fetch(PackDirectory Directory, BlockRange Range, Memory<byte> Stored, Task Reading);
 
     private static bool IsDamage(NataliaException failure) =>
         failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound

@@ -38,7 +38,7 @@ internal sealed class LeafWriter(IDiskTarget target, long sizeBytes, int buffers
             Return(buffer);
             return Task.CompletedTask;
         }
-        Task writing = Task.Factory.StartNew(async () =>
+        Task writing = OwnThread.RunAsync(async () =>
         {
             try
             {
@@ -53,7 +53,7 @@ internal sealed class LeafWriter(IDiskTarget target, long sizeBytes, int buffers
             {
                 Return(buffer);
             }
-        }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
+        }, CancellationToken.None);
         lock (_underWay)
         {
             _underWay.RemoveAll(w => w.IsCompleted);

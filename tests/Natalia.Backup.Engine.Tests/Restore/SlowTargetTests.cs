@@ -83,22 +83,10 @@ public sealed class SlowTargetTests : IDisposable
     [InlineData(false)]
     public async Task A_failure_is_told_when_nothing_is_written_any_more(bool anyOrder)
     {
-        byte[] disk = Disk();
-        RestorePoint point = await BackupAsync(disk);
-        using Repository repository = await OpenAsync(4);
-        var target = new Target(disk.Length, anyOrder)
-        {
-            OnWrite = number =>
-            {
-                if (number == 3) throw new NataliaException(ErrorIds.DestinationFull,
-                    NataliaErrorKind.ResourceUnavailable, "There is no room left.", "disk.raw");
-            },
-        };
-        NataliaException failure = await Assert.ThrowsAsync<NataliaException>(
-            () => ExportAsync(repository, point, target, default));
-        Assert.Equal(ErrorIds.DestinationFull, failure.ErrorId);
-        Assert.Equal(0, target.UnderWay);
-        Assert.InRange(target.Offsets.Count, 2, Leaves - 1);
+        Exception failure = await EndsWithoutAWriteUnderWayAsync(anyOrder, 2, () => throw new NataliaException(
+            ErrorIds.DestinationFull, NataliaErrorKind.ResourceUnavailable, "There is no room left.", "disk.raw"),
+            default);
+        Assert.Equal(ErrorIds.DestinationFull, Assert.IsType<NataliaException>(failure).ErrorId);
     }
 
     [Theory]
@@ -106,15 +94,54 @@ public sealed class SlowTargetTests : IDisposable
     [InlineData(false)]
     public async Task A_restore_that_is_stopped_waits_for_what_is_being_written(bool anyOrder)
     {
+        using var stop = new CancellationTokenSource();
+        Exception failure = await EndsWithoutAWriteUnderWayAsync(anyOrder, 2, stop.Cancel, stop.Token);
+        Assert.IsAssignableFrom<OperationCanceledException>(failure);
+    }
+
+    /// <summary>
+    /// Something happens while one leaf is written; in any order another one is being written at that time, and goes on
+    /// for as long as it is held.
+    /// </summary>
+    private async Task<Exception> EndsWithoutAWriteUnderWayAsync(bool anyOrder, int leaf, Action happening,
+        CancellationToken cancellationToken)
+    {
         byte[] disk = Disk();
         RestorePoint point = await BackupAsync(disk);
-        using Repository repository = await OpenAsync(4);
-        using var stop = new CancellationTokenSource();
-        var target = new Target(disk.Length, anyOrder) { OnWrite = _ => stop.Cancel() };
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(
-            () => ExportAsync(repository, point, target, stop.Token));
+        using Repository repository = await OpenAsync(2);
+        using ManualResetEventSlim otherBegan = new(), release = new();
+        var happened = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Target target = null!;
+        target = new Target(disk.Length, anyOrder)
+        {
+            OnOffset = offset =>
+            {
+                if (offset == (leaf + 1) * BlockGeometry.LeafBytes)
+                {
+                    otherBegan.Set();
+                    Assert.True(release.Wait(s_limit));
+                }
+                if (offset != leaf * BlockGeometry.LeafBytes) return;
+                if (anyOrder) Assert.True(otherBegan.Wait(s_limit));
+                happened.SetResult();
+                happening();
+            },
+        };
+        Task exporting = ExportAsync(repository, point, target, cancellationToken);
+        await happened.Task;
+        if (anyOrder)
+        {
+            // That it does not return cannot be waited for; it would in this time.
+            await Task.WhenAny(exporting, Task.Delay(TimeSpan.FromMilliseconds(500), default(CancellationToken)));
+            Assert.False(exporting.IsCompleted);
+            Assert.InRange(target.UnderWay, 1, Leaves);
+            release.Set();
+        }
+        Exception failure = await Assert.ThrowsAnyAsync<Exception>(() => exporting);
         Assert.Equal(0, target.UnderWay);
         Assert.False(target.IsComplete);
+        Assert.DoesNotContain(Leaves * BlockGeometry.LeafBytes - BlockGeometry.LeafBytes, target.Offsets);
+        return failure;
     }
 
     /// <summary>Nothing of it compresses, so that its leaves lie one after the other and are read one by one.</summary>
@@ -157,6 +184,7 @@ public sealed class SlowTargetTests : IDisposable
         internal int UnderWay => Volatile.Read(ref _underWay);
         internal bool IsComplete { get; private set; }
         internal Action<int> OnWrite { get; init; } = _ => { };
+        internal Action<long> OnOffset { get; init; } = _ => { };
 
         public bool AcceptsAnyOrder => anyOrder;
 
@@ -169,6 +197,7 @@ public sealed class SlowTargetTests : IDisposable
             {
                 Assert.True(anyOrder || now == 1, "Two writes at once.");
                 OnWrite(Interlocked.Increment(ref _writes));
+                OnOffset(offset);
                 bytes.Span.CopyTo(Bytes.AsSpan((int)offset));
                 Offsets.Enqueue(offset);
                 return default;

@@ -116,13 +116,15 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
             throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported,
                 $"The folder '{Location}' cannot lock objects against deletion.", Location,
                 "Use a bucket made with object lock for an immutable repository.");
-        // The bytes are in memory and the file system has no asynchronous flush, so one thread does it all. For a pack
-        // it is a new one: while it waits for the disk, those of the pool, as many as processors, go on compressing.
-        return Task.Factory.StartNew(() => Put(name, content, options.MustNotExist, cancellationToken),
-            cancellationToken,
-            TaskCreationOptions.DenyChildAttach
-                | (content.Length < LongWrite ? TaskCreationOptions.None : TaskCreationOptions.LongRunning),
-            TaskScheduler.Default);
+        // The bytes are in memory and the file system has no asynchronous flush, so one thread does it all.
+        return content.Length < LongWrite ? Task.Run(Write, cancellationToken)
+            : OwnThread.RunAsync(() =>
+            {
+                Write();
+                return Task.CompletedTask;
+            }, cancellationToken);
+
+        void Write() => Put(name, content, options.MustNotExist, cancellationToken);
     }
 
     /// <inheritdoc/>
