@@ -74,6 +74,7 @@ public static class ExampleRunners
             "README.md block 2",
             "hyperv.md block 1",
             "hyperv.md block 2",
+            "procedure.md block 1",
             "schedules.md block 1",
             "about_NataliaAutomation.help.txt block 6",
             "about_NataliaHyperV.help.txt block 1",
@@ -108,10 +109,6 @@ public static class ExampleRunners
     public static IReadOnlyDictionary<string, string> NotRun { get; } = new ReadOnlyDictionary<string, string>(
         new Dictionary<string, string[]>
         {
-            ["It needs a Hyper-V host and a bucket."] =
-            [
-                "procedure.md block 1",
-            ],
             ["Shares with a user of their own are Windows' alone."] =
             [
                 "Connect-NataliaRepository example 5",
