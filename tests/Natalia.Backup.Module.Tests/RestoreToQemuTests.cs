@@ -135,6 +135,8 @@ public sealed class RestoreToQemuTests(ModuleFixture module) : IClassFixture<Mod
                 "$t = Get-NataliaRestoreTest -Repository full; $t.Checks[0].ErrorId; \"$($t.Checks[-1].Result)\"").Text);
             ScriptResult restore = module.Run("$point | Restore-NataliaAppliance -Hypervisor full-bench");
             Assert.StartsWith("DestinationFull,", Assert.Single(restore.ErrorIds), StringComparison.Ordinal);
+            Assert.Matches(@"an image of 24\.0 MiB: \S+ \S+ of it were written, and \S+ \S+ are free there\.",
+                $"{restore.Errors.Single()}");
             Assert.Empty(Directory.EnumerateFileSystemEntries(vms));
         }
         finally

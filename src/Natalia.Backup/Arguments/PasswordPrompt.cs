@@ -66,7 +66,7 @@ internal static class PasswordPrompt
     {
         try
         {
-            host.UI?.Prompt("", "", []);
+            host.UI?.PromptForChoice("", "", [], -1);
             return false;
         }
         catch (ArgumentException)

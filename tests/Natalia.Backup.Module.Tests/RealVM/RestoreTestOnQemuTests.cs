@@ -50,7 +50,8 @@ public sealed class RestoreTestOnQemuTests(ModuleFixture module) : IClassFixture
         // As help shows it, for this appliance and its key; its second line is the test below.
         Example example = ExampleCorpus.Get("Test-NataliaRestore example 4");
         module.Run(example.Code.Split('\n')[0].Replace("natalia-paris", "natalia-cut", StringComparison.Ordinal)
-            .Replace("SHA256:uNiVztksCsDhcc0u9e8BrrM1gHKyhsJ4mzGTbHs3WeY", hostKey, StringComparison.Ordinal))
+            .Replace("SHA256:uNiVztksCsDhcc0u9e8BrrM1gHKyhsJ4mzGTbHs3WeY", $"'{hostKey}'",
+                StringComparison.Ordinal))
             .ThrowIfFailed();
         ScriptResult tested = module.Run("""
             $degraded = {
