@@ -3,6 +3,7 @@ using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Keys;
+using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Sealing;
@@ -190,6 +191,21 @@ public sealed partial class Repository : IDisposable
             return request.Disks.Where(d => d.Source is IChangeTrackingSource { TrackingToken: not null })
                 .ToDictionary(d => d.DiskId, d => ((IChangeTrackingSource)d.Source).TrackingToken!);
         }
+    }
+
+    /// <summary>
+    /// Does something elsewhere while the appliance's lease is held: what runs of it left on a hypervisor belongs to
+    /// dead ones meanwhile, and no new one begins.
+    /// </summary>
+    /// <param name="applianceId">Whose lease is held.</param>
+    /// <param name="work">What is done.</param>
+    /// <param name="cancellationToken">Stops it; the lease is released before this returns.</param>
+    /// <exception cref="NataliaException"><c>LeaseHeld</c>, a store error, and what the work throws.</exception>
+    public async Task WhileHeldAsync(string applianceId, Func<CancellationToken, Task> work,
+        CancellationToken cancellationToken)
+    {
+        Lease lease = await _core.AcquireLeaseAsync(applianceId, cancellationToken).ConfigureAwait(false);
+        await using (lease.ConfigureAwait(false)) await work(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>In an immutable repository nothing is stored through a session that could not lock it.</summary>

@@ -42,8 +42,9 @@ internal static class BackupRunner
             await using (pending.ConfigureAwait(false))
             {
                 // Another VM may have taken the place while this run waited for its turn.
-                if (await repository.FindApplianceSettingsAsync(run.ApplianceId, cancellationToken)
-                    .ConfigureAwait(false) is { FormerIds.Count: > 0 } settings && settings.VMId != vm.ApplianceId
+                ApplianceSettings? settings = await repository.FindApplianceSettingsAsync(run.ApplianceId,
+                    cancellationToken).ConfigureAwait(false);
+                if (settings is { FormerIds.Count: > 0 } && settings.VMId != vm.ApplianceId
                     && settings.VMId != run.StandingVMId)
                     throw Succession.Replaced(vm, new Enrolment(run.Repository, settings));
                 var how = new FreezeRequest
@@ -58,6 +59,15 @@ internal static class BackupRunner
                 };
                 warnings.AddRange(await Leftovers.RemoveAsync(source, vm, how,
                     cancellationToken).ConfigureAwait(false));
+                // A takeover removes it as well; this is for what could not be removed then.
+                if (settings is { FormerIds.Count: > 0 } && settings.VMId == vm.ApplianceId)
+                {
+                    (IReadOnlyList<string> removed, IReadOnlyList<string> kept) = await Leftovers.RemoveFormerAsync(
+                        run.Located.Hypervisor.Hypervisor, vm, repository, h => h != run.ApplianceId,
+                        cancellationToken).ConfigureAwait(false);
+                    warnings.AddRange(removed);
+                    warnings.AddRange(kept.Select(k => $"{k} The next backup tries again."));
+                }
                 IFrozenDisks frozen = await source.FreezeAsync(vm, how, cancellationToken).ConfigureAwait(false);
                 List<IDiskSource> sources = [];
                 try

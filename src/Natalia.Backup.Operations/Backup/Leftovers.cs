@@ -1,10 +1,13 @@
 using System.Globalization;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.HyperV;
+using Natalia.Backup.Hypervisors.Qemu;
 
 namespace Natalia.Backup.Operations.Backup;
 
-/// <summary>What backups that died left on a hypervisor.</summary>
+/// <summary>What backups left on a hypervisor: those that died, and those of a history that is over for a VM.</summary>
 internal static class Leftovers
 {
     /// <summary>
@@ -25,31 +28,91 @@ internal static class Leftovers
                 bool isOurs = found.ApplianceId == vm.ApplianceId && found.RepositoryId == how.RepositoryId
                     && found.HistoryId == how.HistoryId;
                 if (!isOurs || found.IsNeeded(how.KnownTokens.Values)) continue;
-                warnings.Add(await RemoveAsync(source, vm, found, cancellationToken).ConfigureAwait(false));
+                string what = Describe(found, " that an earlier backup left");
+                warnings.Add(await TryRemoveAsync(source, found, cancellationToken).ConfigureAwait(false) is string why
+                    ? $"{vm.Name}: {what} could not be removed, and the next backup tries again: {why}"
+                    : $"{vm.Name}: {what} was removed.");
             }
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
-            warnings.Add($"{vm.Name}: it could not be seen whether an earlier backup left anything on the hypervisor: "
-                + $"{e.Message}");
+            warnings.Add(Unseen(vm, e));
         }
         return warnings;
     }
 
-    private static async Task<string> RemoveAsync(IImageSource source, ApplianceDescription vm, Leftover found,
+    /// <summary>
+    /// Removes what backups into one repository left on a VM for later incrementals of histories with which it does
+    /// not go on: nothing counts from it any more. Of each history while its lease is held, because a run may be in it.
+    /// </summary>
+    /// <param name="hypervisor">Where the VM is.</param>
+    /// <param name="vm">The VM.</param>
+    /// <param name="repository">The repository; what backups into others left is theirs.</param>
+    /// <param name="isOver">Whether the VM does not go on with a history, by its id.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <returns>What was removed, and what could not be, in full sentences.</returns>
+    internal static async Task<(IReadOnlyList<string> Removed, IReadOnlyList<string> Kept)> RemoveFormerAsync(
+        IHypervisor hypervisor, ApplianceDescription vm, Repository repository, Func<string, bool> isOver,
         CancellationToken cancellationToken)
     {
-        string what = found.Description + " that an earlier backup left"
-            + (found.CreatedUtc is DateTime made
-                ? string.Format(CultureInfo.InvariantCulture, " ({0:yyyy-MM-dd HH:mm} UTC)", made) : "");
+        List<string> removed = [], kept = [];
+        if (hypervisor.Find<IImageSource>() is not IImageSource source) return (removed, kept);
         try
         {
-            await source.RemoveLeftoverAsync(found, cancellationToken).ConfigureAwait(false);
-            return $"{vm.Name}: {what} was removed.";
+            foreach (string history in (await FindAsync(cancellationToken).ConfigureAwait(false))
+                .Select(l => l.HistoryId).Distinct(StringComparer.Ordinal).Where(isOver).ToList())
+                await repository.WhileHeldAsync(history, stop => RemoveAsync(history, stop),
+                    cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
-            return $"{vm.Name}: {what} could not be removed, and the next backup tries again: {e.Message}";
+            kept.Add(Unseen(vm, e));
+        }
+        return (removed, kept);
+
+        async Task<IReadOnlyList<Leftover>> FindAsync(CancellationToken stop) =>
+            [.. (await source.FindLeftoversAsync(vm, stop).ConfigureAwait(false))
+                .Where(l => l.ApplianceId == vm.ApplianceId && l.RepositoryId == repository.RepositoryId)];
+
+        async Task RemoveAsync(string history, CancellationToken stop)
+        {
+            foreach (Leftover found in (await FindAsync(stop).ConfigureAwait(false)).Where(l => l.HistoryId == history))
+            {
+                string what = $"{vm.Name}: {Describe(found, $" of its history {history} in '{repository.Label}'")}";
+                if (await TryRemoveAsync(source, found, stop).ConfigureAwait(false) is string why)
+                    kept.Add($"{what} could not be removed: {why}");
+                else
+                    removed.Add($"{what} was removed: nothing counts from it any more.");
+            }
+        }
+    }
+
+    /// <summary>
+    /// Whether backups of VMs of a kind leave something on them for the next incremental. Elsewhere the hypervisor
+    /// keeps one count for everybody, or none.
+    /// </summary>
+    internal static bool AreLeftBy(string hypervisorKind) =>
+        hypervisorKind is HyperVHypervisor.KindName or QemuHypervisor.KindName;
+
+    private static string Unseen(ApplianceDescription vm, Exception why) =>
+        $"{vm.Name}: it could not be seen whether an earlier backup left anything on the hypervisor: {why.Message}";
+
+    private static string Describe(Leftover found, string of) => found.Description + of
+        + (found.CreatedUtc is DateTime made
+            ? string.Format(CultureInfo.InvariantCulture, " ({0:yyyy-MM-dd HH:mm} UTC)", made) : "");
+
+    /// <returns>Why it could not be removed; null when it was.</returns>
+    private static async Task<string?> TryRemoveAsync(IImageSource source, Leftover found,
+        CancellationToken cancellationToken)
+    {
+        try
+        {
+            await source.RemoveLeftoverAsync(found, cancellationToken).ConfigureAwait(false);
+            return null;
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            return e.Message;
         }
     }
 }

@@ -466,12 +466,13 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
             ? located.Hypervisor.Hypervisor.Require<IChangeTrackingControl>("change tracking to switch on")
             : null;
         bool isNew = succession is null ? before is null : succession.Before is null;
+        LocatedAppliance? old = null;
         string action = isNew
             ? $"Enrol in repository '{repository.Name}'"
             : $"Change its settings in repository '{repository.Name}'";
         if (succession is not null && isTakeover)
         {
-            LocatedAppliance? old = await succession.CheckAsync(_directory!, Registry.Hypervisors.ForReading(null),
+            old = await succession.CheckAsync(_directory!, Registry.Hypervisors.ForReading(null),
                 Force, cancellationToken).ConfigureAwait(false);
             action = $"Take the place of the appliance '{succession.FormerName}' ({after.ApplianceId}) in repository "
                 + $"'{repository.Name}'" + (old is null ? "" : $", although its VM is still there on "
@@ -487,6 +488,11 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
             await succession.ExecuteAsync(repository, after == succession.Before ? null : after, EmitWarning,
                 cancellationToken).ConfigureAwait(false);
             await TellAsync(repository, succession, after, standing, cancellationToken).ConfigureAwait(false);
+            await ClearAsync(located, repository, h => h != after.ApplianceId, " The next backup tries again.",
+                cancellationToken).ConfigureAwait(false);
+            if (old is not null)
+                await ClearAsync(old, repository, h => h == after.ApplianceId, "", cancellationToken)
+                    .ConfigureAwait(false);
         }
         // In a hypervisor's storage also when nothing differs: a VM that is enrolled by its schedule alone stays so
         // without it.
@@ -498,6 +504,20 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
             EmitWarning($"{description.Name}: change tracking was switched on, for which the VM stood still a moment. "
                 + "The next backup reads everything, and those after it what has changed.");
         if (PassThru) Emit(ApplianceView.Create(located, new Enrolment(repository, after)));
+    }
+
+    /// <summary>
+    /// Removes what backups left on a VM for histories with which it does not go on from now on. What cannot be
+    /// removed hinders nothing.
+    /// </summary>
+    private async Task ClearAsync(LocatedAppliance located, RepositoryConnection repository,
+        Func<string, bool> isOver, string then, CancellationToken cancellationToken)
+    {
+        (IReadOnlyList<string> removed, IReadOnlyList<string> kept) = await Leftovers.RemoveFormerAsync(
+            located.Hypervisor.Hypervisor, located.Description, repository.Repository, isOver,
+            cancellationToken).ConfigureAwait(false);
+        foreach (string one in removed) EmitVerbose(one);
+        foreach (string one in kept) EmitWarning(one + then);
     }
 
     /// <summary>What the user has to do besides, now that another VM stands for the appliance.</summary>

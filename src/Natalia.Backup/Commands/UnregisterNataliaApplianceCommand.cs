@@ -3,6 +3,7 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Backup;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Schedules;
 
@@ -13,7 +14,8 @@ namespace Natalia.Backup.Commands;
 /// <para>For an appliance that is no more, or is backed up into another repository. Backups of every enrolled appliance
 /// leave it out from then on, and its kept settings are gone. Its points, its retention policy and its audit records
 /// stay, and restore as before; Remove-NataliaRestorePoint and Invoke-NataliaRetention remove points, this never does.
-/// The VM is not touched and need not be there.</para>
+/// The VM need not be there. Where a connected hypervisor shows it, what backups left on it for the next incremental
+/// (a reference point of Hyper-V, a bitmap of a QEMU VM that runs) is removed; what is not is told as a warning.</para>
 /// <para>The end is a record of the audit log, enrolment-ended, with the reason. Set-NataliaAppliance enrols the
 /// appliance again, with its old history: the VM that stood for it last goes on under its id, also one that took the
 /// place of another.</para>
@@ -133,6 +135,7 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
             cancellationToken).ConfigureAwait(false);
         EmitVerbose($"'{settings.Name}' is not enrolled in '{enrolment.Repository.Name}' any more. "
             + $"Get-NataliaRestorePoint -ApplianceId {settings.ApplianceId} lists the points that stay.");
+        if (enrolment.Repository.IsOwn) await ClearAsync(enrolment, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<string>? schedules = await NamingSchedules.FindAsync([settings.Name, settings.ApplianceId],
             cancellationToken).ConfigureAwait(false);
         if (schedules is null) EmitWarning(NamingSchedules.Unseen(settings.Name));
@@ -140,5 +143,43 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
             EmitWarning($"'{settings.Name}' is named by {string.Join(", ", schedules.Select(s => $"'{s}'"))}: such "
                 + "runs do not find it any more, and fail where they find nothing else. Register the schedule again, "
                 + "or remove it with Unregister-NataliaSchedule.");
+    }
+
+    /// <summary>
+    /// Removes what backups into the repository left on the VM: no incremental counts from it any more. The enrolment
+    /// has ended whatever comes of it.
+    /// </summary>
+    private async Task ClearAsync(Enrolment enrolment, CancellationToken cancellationToken)
+    {
+        ApplianceSettings settings = enrolment.Settings;
+        List<string> histories = [settings.ApplianceId, settings.VMId], kept = [];
+        // A hypervisor that does not answer is a warning here: nothing else rests on it.
+        var directory = new ApplianceDirectory(Registry, (e, _) => kept.Add(e.Message), EmitWarning);
+        LocatedAppliance? vm = null;
+        try
+        {
+            vm = (await directory.FindAsync(Registry.Hypervisors.All, [ApplianceSelector.Of(settings.VMId)],
+                cancellationToken, StandingVMs.None).ConfigureAwait(false))
+                .FirstOrDefault(a => a.Description.ApplianceId == settings.VMId);
+        }
+        catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            kept.Add(e.Message);
+        }
+        if (vm is null)
+        {
+            if (Leftovers.AreLeftBy(settings.HypervisorKind))
+                EmitWarning($"No connected hypervisor shows the VM of '{settings.Name}'"
+                    + (kept.Count > 0 ? $" ({string.Join(" ", kept)})" : "")
+                    + ". If it is there all the same, what backups left on it for the next incremental stays. To have "
+                    + "it removed, connect its hypervisor, enrol it again and end that.");
+            return;
+        }
+        (IReadOnlyList<string> removed, IReadOnlyList<string> left) = await Leftovers.RemoveFormerAsync(
+            vm.Hypervisor.Hypervisor, vm.Description, enrolment.Repository.Repository, histories.Contains,
+            cancellationToken).ConfigureAwait(false);
+        foreach (string one in removed) EmitVerbose(one);
+        foreach (string one in left)
+            EmitWarning($"{one} It stays on the VM. To have it removed, enrol the VM again and end that.");
     }
 }

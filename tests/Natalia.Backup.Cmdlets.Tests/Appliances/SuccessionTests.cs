@@ -2,6 +2,7 @@ using Natalia.Backup.Cmdlets.Tests.RestoreTests;
 using Natalia.Backup.Cmdlets.Tests.Schedules;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage.Folders;
+using Natalia.Backup.HyperVSimulator;
 using Natalia.Backup.Operations.Schedules;
 using Natalia.Backup.Testing;
 
@@ -218,5 +219,55 @@ public sealed class SuccessionTests : SuccessionRoom
         Assert.StartsWith($"{lost} Full ", made[0]);
         Assert.Contains("another VM", made[0]);
         Assert.StartsWith($"{lost} Incremental", made[1]);
+    }
+
+    /// <summary>On a simulated Hyper-V host: what is left on VMs, by the ids of the histories that it is of.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_a_history_left_on_a_vm_goes_when_the_vm_does_not_go_on_with_it(bool isStuck)
+    {
+        using var room = new HyperVRoom(RepositoryFixture.Disk(300 * 512, 1), RepositoryFixture.Disk(500 * 512, 2));
+        room.Run("Set-NataliaAppliance natalia-01 -Repository nas -DataDisk scsi0:1 -IncludeSystemDisk; Invoke-NataliaBackup natalia-01");
+        string lost = room.Run("(Get-NataliaAppliance).ApplianceId").Text.Single();
+        room.Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -Hypervisor hv -NewName restored "
+            + "-Network @{ LAN = 'LAN' }");
+        string own = room.Run("(Get-NataliaAppliance -Name restored).ApplianceId").Text.Single();
+        room.Run("Set-NataliaAppliance restored -Repository nas -DataDisk scsi0:1 -IncludeSystemDisk; "
+            + "Invoke-NataliaBackup restored");
+        SimMachine restored = room.Host.Machines.Single(m => m != room.Machine);
+        Assert.Single(room.Machine.References);
+        string former = Assert.Single(restored.References).Id;
+
+        if (isStuck) room.Host.Faults["DestroyReferencePoint"] = new SimFault { Message = "Busy.", Times = 1 };
+        EngineSession.Result taken = room.Run($"Set-NataliaAppliance restored -ApplianceId {lost} -Force");
+        if (isStuck)
+        {
+            Assert.Contains($"a reference point of its history {own} in 'nas'", taken.Warnings[0]);
+            Assert.Contains("The next backup tries again.", taken.Warnings[0]);
+            Assert.Equal([former], restored.References.Select(r => r.Id));
+        }
+        else
+        {
+            Assert.Empty(taken.Warnings);
+            Assert.Empty(restored.References);
+            Assert.Empty(room.Machine.References);
+        }
+        room.Run("Get-NataliaAppliance | Invoke-NataliaBackup");
+        Assert.NotEqual(former, Assert.Single(restored.References).Id);
+
+        Assert.Empty(room.Run("Unregister-NataliaAppliance restored -Confirm:$false").Warnings);
+        Assert.Empty(restored.References);
+        Assert.DoesNotContain("natalia", restored.Notes, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_enrolment_that_ends_where_nobody_shows_its_vm_tells_what_may_stay_on_it()
+    {
+        using var room = new HyperVRoom(RepositoryFixture.Disk(300 * 512, 1));
+        room.Run("Set-NataliaAppliance natalia-01 -Repository nas; Invoke-NataliaBackup natalia-01; "
+            + "Disconnect-NataliaHypervisor hv");
+        string warning = Assert.Single(room.Run("Unregister-NataliaAppliance natalia-01 -Confirm:$false").Warnings);
+        Assert.Contains("what backups left on it for the next incremental stays", warning);
     }
 }
