@@ -58,8 +58,9 @@ public interface IPointRepository
     Task<ApplianceDescription> GetConfigurationAsync(RestorePoint point, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Protects a point from removal, or lifts that. A repository of this product records it with its reason, also when
-    /// nothing changes. Possible while a backup of the appliance runs.
+    /// Protects a point from removal, or lifts that. A repository of this product records it with its reason; not where
+    /// nothing is new: of a point that is protected for that reason already, or is to be lifted and is not protected.
+    /// Possible while a backup of the appliance runs.
     /// </summary>
     /// <param name="point">The point.</param>
     /// <param name="isProtected">Whether it is to be protected.</param>

@@ -9,7 +9,7 @@ namespace Natalia.Backup.Engine.Points;
 internal sealed class PointFinder(RepositoryCore core, ManifestReader manifests, PointDescriber describer)
 {
     /// <summary>A point whose manifest was read now, with what the log says of it.</summary>
-    internal sealed record Found(PointManifest Manifest, RestorePoint Point);
+    internal sealed record Found(PointManifest Manifest, RestorePoint Point, PointStates States);
 
     /// <summary>
     /// Reads the point's manifest itself, never a copy. Of what was listed in this session before, only the log is
@@ -73,7 +73,7 @@ internal sealed class PointFinder(RepositoryCore core, ManifestReader manifests,
             if (manifest.Incomplete) return null;
             return new Found(manifest,
                 describer.Describe(manifest, states,
-                    await describer.ReadRenewalsAsync(log, names, cancellationToken).ConfigureAwait(false)));
+                    await describer.ReadRenewalsAsync(log, names, cancellationToken).ConfigureAwait(false)), states);
         }
         catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
         {

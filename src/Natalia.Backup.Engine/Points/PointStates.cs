@@ -8,7 +8,7 @@ namespace Natalia.Backup.Engine.Points;
 internal sealed class PointStates
 {
     private readonly Dictionary<string, AuditRecord> _removed = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _protected = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, HashSet<string>> _protected = new(StringComparer.Ordinal);
     private readonly Dictionary<long, string> _doubtful = [];
     private DamageState _damage = new([], new Dictionary<long, DateTime>(), 0);
 
@@ -19,15 +19,19 @@ internal sealed class PointStates
         _removed.TryGetValue(restorePointId, out AuditRecord? record) ? record : null;
 
     /// <summary>Whether a point is protected, or may be: see <see cref="FindDoubt"/>.</summary>
-    internal bool IsProtected(string restorePointId, long sequence) => _protected.Contains(restorePointId)
+    internal bool IsProtected(string restorePointId, long sequence) => _protected.ContainsKey(restorePointId)
         || _doubtful.ContainsKey(sequence);
+
+    /// <summary>Whether a point is protected, and that was said with this reason among others.</summary>
+    internal bool IsProtectedFor(string restorePointId, string reason) =>
+        _protected.TryGetValue(restorePointId, out HashSet<string>? reasons) && reasons.Contains(reason);
 
     /// <summary>
     /// The name of a record that protected a point of a sequence, cannot be read, and was not lifted since; null
     /// without one. Whoever made it asked that the point stays, and only its name still tells of which sequence:
     /// to believe that keeps too much, never too little.
     /// </summary>
-    internal string? FindDoubt(string restorePointId, long sequence) => !_protected.Contains(restorePointId)
+    internal string? FindDoubt(string restorePointId, long sequence) => !_protected.ContainsKey(restorePointId)
         && _doubtful.TryGetValue(sequence, out string? name) ? name : null;
 
     /// <summary>When the point was found damaged, UTC; null when it was not, or is whole again.</summary>
@@ -65,7 +69,12 @@ internal sealed class PointStates
                     states._doubtful[wanted[i].Sequence] = wanted[i].ObjectName;
             }
             else if (record.Event == AuditEvents.PointRemoved) states._removed[point] = record;
-            else if (record.Event == AuditEvents.PointProtected) states._protected.Add(point);
+            else if (record.Event == AuditEvents.PointProtected)
+            {
+                if (!states._protected.TryGetValue(point, out HashSet<string>? reasons))
+                    states._protected[point] = reasons = new(StringComparer.Ordinal);
+                reasons.Add(record.Reason ?? "");
+            }
             else
             {
                 states._protected.Remove(point);

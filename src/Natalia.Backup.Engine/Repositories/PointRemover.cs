@@ -135,8 +135,12 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
         }
         try
         {
-            long sequence = (await finder.FindAsync(point.ApplianceId, point.RestorePointId,
-                cancellationToken).ConfigureAwait(false)).Manifest.Run.Sequence;
+            PointFinder.Found before = await finder.FindAsync(point.ApplianceId, point.RestorePointId,
+                cancellationToken).ConfigureAwait(false);
+            // Another reason for which a point stays is worth a record of its own; the same one, told every night, not.
+            if (isProtected ? before.States.IsProtectedFor(point.RestorePointId, reason) : !before.Point.IsProtected)
+                return before.Point;
+            long sequence = before.Manifest.Run.Sequence;
             await core.ApplianceLog(point.ApplianceId)
                 .AppendAsync(new AuditEntry(isProtected ? AuditEvents.PointProtected : AuditEvents.PointUnprotected)
                 {

@@ -114,8 +114,9 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     private async Task<StandingVMs> StandingAsync(Func<RepositoryConnection, Task<IReadOnlyList<Enrolment>>> readAsync,
         CancellationToken cancellationToken)
     {
-        (RepositoryConnection Connection, Task<IReadOnlyList<Enrolment>> Answer)[] asked = [.. registry.Repositories.All
-            .Where(r => r.IsOwn && !r.IsLimited).Select(r => (r, Task.Run(() => readAsync(r))))];
+        (RepositoryConnection Connection, Task<IReadOnlyList<Enrolment>> Answer)[] asked =
+            [.. registry.Repositories.Each.Where(r => r.IsOwn && !r.IsLimited)
+                .Select(r => (r, Task.Run(() => readAsync(r))))];
         List<Enrolment> words = [];
         foreach ((RepositoryConnection connection, Task<IReadOnlyList<Enrolment>> answer) in asked)
         {

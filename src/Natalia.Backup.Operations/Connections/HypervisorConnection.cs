@@ -20,6 +20,8 @@ internal sealed class HypervisorConnection(HypervisorSession session, IHyperviso
 
     public string? Identity => null;
 
+    public string Location => Session.Location;
+
     public bool IsLimited => false;
 
     public void Dispose() => Hypervisor.Dispose();

@@ -11,6 +11,9 @@ internal interface IConnection : IDisposable
     /// </summary>
     string? Identity { get; }
 
+    /// <summary>Where the thing is; a copy of it at another place has the same identity.</summary>
+    string Location { get; }
+
     /// <summary>
     /// True for a connection that can do less than others to the same thing (opened without a password); it is taken
     /// last.

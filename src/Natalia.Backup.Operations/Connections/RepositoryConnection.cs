@@ -98,6 +98,8 @@ internal sealed class RepositoryConnection : IConnection
 
     public string? Identity => Session.RepositoryId;
 
+    public string Location => Session.Location;
+
     public bool IsLimited => !Session.IsUnlocked;
 
     public void Dispose() => _repository?.Dispose();

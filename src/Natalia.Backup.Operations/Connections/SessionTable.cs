@@ -22,6 +22,11 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
         get { lock (_gate) return [.. _connections]; }
     }
 
+    /// <summary>
+    /// Every thing that is connected, once: of several sessions to one place the one that can do most.
+    /// </summary>
+    internal IReadOnlyList<T> Each => Once(All);
+
     /// <summary>What a profile names and could not be connected.</summary>
     internal IReadOnlyList<AwayConnection> Away
     {
@@ -168,7 +173,7 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
     /// <exception cref="NataliaException">One that is named is not connected, or none is connected at all.</exception>
     internal IReadOnlyList<T> ForReading(IReadOnlyList<string>? references)
     {
-        if (references is { Count: > 0 }) return [.. references.Select(Get).Distinct()];
+        if (references is { Count: > 0 }) return Once(references.Select(Get).Distinct());
         IReadOnlyList<T> all = All;
         if (all.Count == 0) throw NoneConnected();
         // Two sessions to one thing would show everything twice.
@@ -182,7 +187,7 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
     internal T ForWriting(string? reference)
     {
         if (!string.IsNullOrEmpty(reference)) return Get(reference!);
-        IReadOnlyList<T> all = All;
+        IReadOnlyList<T> all = Each;
         return all.Count switch
         {
             0 => throw NoneConnected(),
@@ -194,6 +199,32 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
                 recommendedAction: $"Name one, or disconnect the others with Disconnect-{cmdletNoun}."),
         };
     }
+
+    /// <summary>
+    /// What to tell of a connection beside another one to a thing of the same identity; null where there is none, or
+    /// where one of the two was opened to do less.
+    /// </summary>
+    internal string? DescribeTwin(T connection)
+    {
+        if (connection.Identity is not string identity
+            || All.FirstOrDefault(c => c != connection && c.IsLimited == connection.IsLimited
+                && string.Equals(c.Identity, identity, StringComparison.OrdinalIgnoreCase)) is not T other)
+            return null;
+        return IsSamePlace(connection, other)
+            ? $"The {noun} at {connection.Location} is connected already, as '{other.Name}'. Commands take both "
+                + $"sessions for one {noun}. Disconnect-{cmdletNoun} '{connection.Name}' closes this one."
+            : $"The {noun} '{connection.Name}' ({connection.Location}) has the same id as '{other.Name}' "
+                + $"({other.Location}): it is the same one by another path, or a copy of its files. What is not named "
+                + $"is read from '{other.Name}' alone. Write to one of the two only: what is written to a copy makes "
+                + "it another history of the same points.";
+    }
+
+    private static bool IsSamePlace(T one, T other) =>
+        string.Equals(one.Location, other.Location, StringComparison.Ordinal);
+
+    private static IReadOnlyList<T> Once(IEnumerable<T> connections) =>
+        [.. connections.GroupBy(c => (c.Identity ?? "name:" + c.Name, c.Location))
+            .Select(g => g.OrderBy(c => c.IsLimited).First())];
 
     /// <summary>The connection of a name or identity.</summary>
     /// <exception cref="NataliaException">There is none.</exception>

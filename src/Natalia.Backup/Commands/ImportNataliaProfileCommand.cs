@@ -74,9 +74,11 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
             await TryAsync(Registry.Repositories, settings.Name,
                 (settings as HypervisorStorageSettings)?.Hypervisor, async () =>
             {
-                if (!IsOpen(Registry.Repositories, settings.Name, c => settings.LeadsTo(c.Settings)))
-                    Registry.Repositories.Add(await OpenRepositoryAsync(settings,
-                        cancellationToken).ConfigureAwait(false));
+                if (IsOpen(Registry.Repositories, settings.Name, c => settings.LeadsTo(c.Settings))) return;
+                RepositoryConnection opened = await OpenRepositoryAsync(settings,
+                    cancellationToken).ConfigureAwait(false);
+                Registry.Repositories.Add(opened);
+                if (Registry.Repositories.DescribeTwin(opened) is string twin) EmitWarning(twin);
             }, cancellationToken).ConfigureAwait(false);
         bool isUseless = _away.Count > 0 && _away.Count == profile.Hypervisors.Count + profile.Repositories.Count;
         foreach ((string name, string noun, Exception why) in _away)

@@ -9,7 +9,8 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>A protected point stays whatever the retention policy says, until Unprotect-NataliaRestorePoint lifts it. It
 /// uses none of the policy's slots and stands for no day, week or month.</para>
-/// <para>Who did it, when and why goes into the audit log.</para>
+/// <para>Who did it, when and why goes into the audit log. Of a point that is protected already, another reason is
+/// recorded as well; the same one again is not.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Protect-NataliaRestorePoint -Reason 'Before the upgrade to 5.2'</code>
@@ -40,6 +41,8 @@ public sealed class ProtectNataliaRestorePointCommand : RestorePointCommand
         if (!await ShouldProcessAsync(target, "Protect the restore point from removal").ConfigureAwait(false)) return;
         RestorePoint after = await Evidence.Over(point.Repository)
             .SetProtectionAsync(point.Point, isProtected: true, Reason, cancellationToken).ConfigureAwait(false);
+        if (point.Point.IsProtected)
+            EmitVerbose($"The restore point {point.Point} was protected already; only another reason is recorded.");
         if (PassThru) Emit(after);
     }
 }

@@ -197,6 +197,7 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
             cancellationToken).ConfigureAwait(false) is not RepositoryConnection connection)
             return;
         Registry.Repositories.Add(connection);
+        if (Registry.Repositories.DescribeTwin(connection) is string twin) EmitWarning(twin);
         Registry.Completion.RememberRepository(connection.Session.RepositoryId, connection.Name);
         if (connection.Session.BucketRetentionDays is int days)
             EmitWarning($"The bucket '{Bucket}' locks everything that is put into it for "

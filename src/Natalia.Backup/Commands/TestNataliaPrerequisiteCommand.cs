@@ -257,7 +257,7 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
     {
         if (appliance is null || IsolatedNetwork is not null) return [];
         IReadOnlyList<Enrolment> enrolments = await Lookup.ListEnrolmentsAsync(
-            [.. Registry.Repositories.All.Where(c => !c.IsLimited)], cancellationToken).ConfigureAwait(false);
+            [.. Registry.Repositories.Each.Where(c => !c.IsLimited)], cancellationToken).ConfigureAwait(false);
         return [.. enrolments.Where(e => e.Settings.VMId == appliance.ApplianceId)
             .Select(e => e.Settings.RestoreTest)
             .Where(t => t?.IsolatedNetwork is not null)

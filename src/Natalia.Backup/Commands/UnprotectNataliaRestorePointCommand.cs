@@ -10,7 +10,8 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>Nothing is removed by this. At the next Invoke-NataliaRetention the point counts like any other, and goes when
 /// the policy does not keep it.</para>
-/// <para>Who did it, when and why goes into the audit log.</para>
+/// <para>Who did it, when and why goes into the audit log. Of a point that is not protected nothing is recorded; of one
+/// in a storage of Proxmox VE, whose mark others can change, each wish is.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint | Where-Object IsProtected | Unprotect-NataliaRestorePoint -Reason 'The upgrade to 5.2 is accepted'</code>
@@ -51,6 +52,8 @@ public sealed class UnprotectNataliaRestorePointCommand : RestorePointCommand
         if (!await ShouldProcessAsync(target, "Lift the protection of the restore point").ConfigureAwait(false)) return;
         RestorePoint after = await Evidence.Over(point.Repository)
             .SetProtectionAsync(point.Point, isProtected: false, Reason, cancellationToken).ConfigureAwait(false);
+        if (!point.Point.IsProtected)
+            EmitVerbose($"The restore point {point.Point} was not protected.");
         if (PassThru) Emit(after);
     }
 }

@@ -21,6 +21,10 @@ namespace Natalia.Backup.Commands;
 /// place of another.</para>
 /// <para>A VM that was restored and goes on needs no end: Set-NataliaAppliance -ApplianceId lets it take the lost one's
 /// place.</para>
+/// <para>A repository that holds nothing but copies of an appliance's points does not learn of its end. Where it is
+/// connected, a warning names it with the command, which is this one with -ApplianceId and -Repository: it writes the
+/// same record there, so that Measure-NataliaRecovery leaves the appliance out where that repository alone is read.
+/// </para>
 /// <para>Schedules of this machine that name the appliance are told as a warning. A VM of Proxmox VE that a schedule of
 /// the cluster backs up is refused (ApplianceScheduled): Unregister-NataliaSchedule first.</para>
 /// </remarks>
@@ -37,6 +41,9 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(void))]
 public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
 {
+    // A hint is not worth a longer wait.
+    private static readonly TimeSpan s_copiesLimit = TimeSpan.FromSeconds(5);
+
     private ApplianceDirectory? _directory;
 
     /// <summary>The enrolled appliance: an object of Get-NataliaAppliance, a name, a wildcard or an id.</summary>
@@ -88,7 +95,10 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
         {
             try
             {
-                foreach (Enrolment enrolment in Choose(enrolments, repositories, selector))
+                foreach (Enrolment enrolment in await FindPointsAloneAsync(enrolments, repositories[0], selector,
+                    cancellationToken).ConfigureAwait(false) is Enrolment held
+                    ? [held]
+                    : Choose(enrolments, repositories, selector))
                     await EndAsync(enrolment, cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
@@ -96,6 +106,69 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
                 DeferError(e, selector.Text);
             }
         }
+    }
+
+    /// <summary>
+    /// An appliance that has points in the repository that was named, and was never enrolled there: copies of another
+    /// one's. Named by its id alone, because a wildcard or a name means what is enrolled.
+    /// </summary>
+    private async Task<Enrolment?> FindPointsAloneAsync(IReadOnlyList<Enrolment> enrolments,
+        RepositoryConnection repository, ApplianceSelector selector, CancellationToken cancellationToken)
+    {
+        if (string.IsNullOrEmpty(Repository) || !selector.IsId || !repository.IsOwn
+            || enrolments.Any(e => e.Settings.ApplianceId == selector.Text || e.Settings.SuccessorId == selector.Text)
+            || !await HoldsPointsAloneAsync(repository, selector.Text, cancellationToken).ConfigureAwait(false))
+            return null;
+        string? name = (await repository.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false))
+            .FirstOrDefault(a => a.ApplianceId == selector.Text)?.Name;
+        return new Enrolment(repository, new ApplianceSettings
+        {
+            ApplianceId = selector.Text,
+            Name = name ?? selector.Text,
+            HypervisorKind = "",
+        });
+    }
+
+    private static async Task<bool> HoldsPointsAloneAsync(RepositoryConnection repository, string applianceId,
+        CancellationToken cancellationToken)
+    {
+        KnownEnrolments known = await repository.Repository.GetEnrolmentsAsync([applianceId],
+            cancellationToken).ConfigureAwait(false);
+        return known.Enrolled.Count == 0 && known.Ended.Count == 0
+            && (await repository.Repository.GetApplianceIdsAsync(cancellationToken).ConfigureAwait(false))
+                .Contains(applianceId);
+    }
+
+    /// <summary>
+    /// Tells of the connected repositories that hold copies of the appliance's points and do not learn of its end,
+    /// unless it is enrolled elsewhere and so goes on.
+    /// </summary>
+    private async Task TellOfCopiesAsync(Enrolment ended, CancellationToken cancellationToken)
+    {
+        string id = ended.Settings.ApplianceId;
+        List<RepositoryConnection> holders = [];
+        foreach (RepositoryConnection other in Registry.Repositories.Each.Where(r => r.IsOwn && !r.IsLimited
+            && r.Identity != ended.Repository.Identity))
+        {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            limit.CancelAfter(s_copiesLimit);
+            try
+            {
+                if ((await other.Repository.GetEnrolmentsAsync([id], limit.Token).ConfigureAwait(false))
+                    .Enrolled.Count > 0)
+                    return;
+                if (await HoldsPointsAloneAsync(other, id, limit.Token).ConfigureAwait(false)) holders.Add(other);
+            }
+            catch (Exception e) when (e is NataliaException or OperationCanceledException
+                && !cancellationToken.IsCancellationRequested)
+            {
+                EmitVerbose($"Whether '{other.Name}' holds copies of it was not to be seen: {e.Message}");
+            }
+        }
+        foreach (RepositoryConnection holder in holders)
+            EmitWarning($"The repository '{holder.Name}' holds points of '{ended.Settings.Name}' as well, and does not "
+                + "learn of this: where it alone is read, the appliance is measured further. "
+                + $"Unregister-NataliaAppliance -ApplianceId {id} -Repository '{holder.Name}' tells it.");
     }
 
     private static IReadOnlyList<Enrolment> Choose(IReadOnlyList<Enrolment> enrolments,
@@ -135,7 +208,11 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
             cancellationToken).ConfigureAwait(false);
         EmitVerbose($"'{settings.Name}' is not enrolled in '{enrolment.Repository.Name}' any more. "
             + $"Get-NataliaRestorePoint -ApplianceId {settings.ApplianceId} lists the points that stay.");
-        if (enrolment.Repository.IsOwn) await ClearAsync(enrolment, cancellationToken).ConfigureAwait(false);
+        if (enrolment.Repository.IsOwn)
+        {
+            await ClearAsync(enrolment, cancellationToken).ConfigureAwait(false);
+            await TellOfCopiesAsync(enrolment, cancellationToken).ConfigureAwait(false);
+        }
         IReadOnlyList<string>? schedules = await NamingSchedules.FindAsync([settings.Name, settings.ApplianceId],
             cancellationToken).ConfigureAwait(false);
         if (schedules is null) EmitWarning(NamingSchedules.Unseen(settings.Name));

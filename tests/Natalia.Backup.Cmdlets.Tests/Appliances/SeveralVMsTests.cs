@@ -251,6 +251,28 @@ public sealed class SeveralVMsTests : SuccessionRoom
     }
 
     [Fact]
+    public void A_closed_site_is_not_measured_where_its_copies_alone_are_read_once_they_are_told()
+    {
+        Ok("New-NataliaRepository -Name copies -Path $args[0] -Unencrypted; "
+            + "Get-NataliaRestorePoint | Copy-NataliaRestorePoint -Destination copies", Folder["copies"]);
+        EngineSession.Result ended = Ok("Unregister-NataliaAppliance natalia-nice -Reason closed -Confirm:$false");
+        Assert.Contains("'copies'", Assert.Single(ended.Warnings));
+        Assert.NotEmpty(Ok("Measure-NataliaRecovery -Repository copies").Output);
+        Ok(Cures(ended)[0] + " -Reason closed -Confirm:$false");
+        Assert.Empty(Run("Measure-NataliaRecovery -Repository copies").Output);
+        Assert.Equal([Lost], Ok($"(Measure-NataliaRecovery {Lost} -Repository copies).ApplianceId | "
+            + "Select-Object -Unique").Text);
+        Assert.Equal(["True"], Ok("Test-NataliaAudit copies -Quiet").Text);
+        Assert.Equal([ErrorIds.ApplianceNotFound],
+            Run(Cures(ended)[0] + " -Reason closed -Confirm:$false").ErrorIds);
+        // The appliance goes on somewhere: its copies tell of it.
+        Ok("Set-NataliaAppliance natalia-nice -Repository local; Invoke-NataliaBackup natalia-nice "
+            + "-Repository local; Get-NataliaRestorePoint -Repository local | "
+            + "Copy-NataliaRestorePoint -Destination copies");
+        Assert.NotEmpty(Ok("Measure-NataliaRecovery -Repository copies").Output);
+    }
+
+    [Fact]
     public void Where_hyper_v_shows_the_lost_vm_again_the_living_one_is_measured()
     {
         using var room = new HyperVRoom(RepositoryFixture.Disk(300 * 512, 1), RepositoryFixture.Disk(500 * 512, 2));

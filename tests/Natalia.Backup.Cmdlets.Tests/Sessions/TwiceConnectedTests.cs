@@ -1,0 +1,62 @@
+using System.Security;
+using Natalia.Backup.Cmdlets.Tests.Appliances;
+using Natalia.Backup.Testing;
+
+namespace Natalia.Backup.Cmdlets.Tests.Sessions;
+
+/// <summary>One repository in two sessions, and a copy of its files in another folder.</summary>
+public sealed class TwiceConnectedTests : SuccessionRoom
+{
+    [Fact]
+    public void A_repository_that_is_connected_again_under_another_name_is_told_and_counts_once()
+    {
+        EngineSession.Result again = Ok("Connect-NataliaRepository -Path $args[0] -Name again -Unencrypted",
+            Folder["repository"]);
+        Assert.Contains("is connected already, as 'local'", Assert.Single(again.Warnings));
+        Assert.Equal(["again"], again.Text);
+
+        Assert.Equal(["local"], Ok("(Get-NataliaRestorePoint -Repository local, again).Repository").Text);
+        foreach (string which in new[] { "", "-Name natalia-nice", $"-ApplianceId {Lost}" })
+            Assert.Equal(["local"], Ok($"(Get-NataliaAppliance {which}).Repository").Text);
+        Assert.Equal(["local"], Ok("(Get-NataliaAppliance | Invoke-NataliaBackup).Repository").Text);
+        // What writes is not asked which of the two is meant; who names one gets that one.
+        Ok("Set-NataliaAppliance natalia-nice -Strategy Daily; Set-NataliaRetention natalia-nice -Daily 8 "
+            + "-Confirm:$false");
+        Assert.Equal(["again"], Ok("(Invoke-NataliaBackup natalia-nice -Repository again).Repository").Text);
+        Assert.Equal(["3"], Ok("@(Get-NataliaRestorePoint).Count").Text);
+    }
+
+    [Fact]
+    public void A_copy_of_its_files_elsewhere_is_another_place_and_is_told()
+    {
+        using TemporaryFolder copy = Copy();
+        EngineSession.Result connected = Ok("Connect-NataliaRepository -Path $args[0] -Name copy -Unencrypted",
+            copy.Path);
+        Assert.Contains("has the same id as 'local'", Assert.Single(connected.Warnings));
+        Assert.Equal(["copy"], Ok("(Get-NataliaRestorePoint -Repository copy).Repository").Text);
+        Assert.Equal(["local"], Ok("(Get-NataliaRestorePoint).Repository").Text);
+    }
+
+    [Fact]
+    public void A_profile_that_is_imported_again_tells_nothing_and_one_of_another_name_does()
+    {
+        Ok("Export-NataliaProfile $args[0]", Folder["profile.json"]);
+        Assert.Empty(Ok("$null = Import-NataliaProfile $args[0]; $null = Import-NataliaProfile $args[0]",
+            Folder["profile.json"]).Warnings);
+        File.WriteAllText(Folder["other.json"], File.ReadAllText(Folder["profile.json"])
+            .Replace("\"local\"", "\"other\"", StringComparison.Ordinal));
+        Assert.Contains("is connected already, as 'local'",
+            Assert.Single(Ok("Import-NataliaProfile $args[0]", Folder["other.json"]).Warnings));
+        Assert.Equal(["other"], Ok("(Get-NataliaRestorePoint -Repository other).Repository").Text);
+    }
+
+    [Fact]
+    public void One_without_its_password_beside_one_with_it_is_no_second_one()
+    {
+        using var password = new SecureString();
+        foreach (char letter in "correct horse") password.AppendChar(letter);
+        Assert.Empty(Ok("$null = New-NataliaRepository -Path $args[0] -Name sealed -Password $args[1]; "
+            + "Connect-NataliaRepository -Path $args[0] -Name audit -AuditOnly",
+            Folder["sealed"], password).Warnings);
+    }
+}
