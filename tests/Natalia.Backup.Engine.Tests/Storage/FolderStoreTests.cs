@@ -190,7 +190,8 @@ public sealed class FolderStoreTests : IDisposable
                 () => store.PutAsync("a/second", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)),
                     PutOptions.Data, None));
         Assert.Equal((ErrorIds.StoreFull, Path.Combine(mount.Path, "a/second")), (error.ErrorId, error.Target));
-        Assert.EndsWith($" of '{store.Location}'.", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith($" of '{store.Location}': 2.00 MiB were to be written next, and 1.00 MiB are free.",
+            error.Message, StringComparison.Ordinal);
         Assert.NotNull(error.RecommendedAction);
         Assert.Equal(1, await CountAsync(store));
         Assert.Empty(Directory.EnumerateFiles(Path.Combine(mount.Path, ".tmp")));

@@ -1,3 +1,5 @@
+using Natalia.Backup.Engine.Files;
+
 namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>Turns what the file system says into the store's error ids.</summary>
@@ -12,7 +14,9 @@ internal static class FolderErrors
     /// <param name="writing">True where it is written.</param>
     /// <param name="root">The repository's folder, which is what a person knows of a disk that is full; null names
     /// <paramref name="path"/>.</param>
-    internal static NataliaException Translate(Exception error, string path, bool writing, string? root = null)
+    /// <param name="length">How many bytes were to be written; null where that is not known.</param>
+    internal static NataliaException Translate(Exception error, string path, bool writing, string? root = null,
+        long? length = null)
     {
         (int errno, int win32) = Codes(error);
         string reason = error.Message;
@@ -24,7 +28,7 @@ internal static class FolderErrors
                 error);
         if (IsFull(errno, win32))
             return new(ErrorIds.StoreFull, NataliaErrorKind.ResourceUnavailable,
-                $"There is no room left on the disk or share of '{root ?? path}'.", path,
+                $"There is no room left on the disk or share of '{root ?? path}'{Room(root, length)}.", path,
                 "Free space there, or remove restore points that are no longer needed. What was stored before is "
                 + "unharmed.",
                 error);
@@ -50,7 +54,7 @@ internal static class FolderErrors
                 "Keep virus scanners, search indexers, synchronizers and other backup programs out of the "
                 + "repository's folder, then run the operation again.",
                 error);
-        if (error is Files.FolderNotFlushedException)
+        if (error is FolderNotFlushedException)
             return new(ErrorIds.StoreWriteFailed, NataliaErrorKind.WriteFailed, reason, path,
                 "Check the disk or share that holds the repository. What this session wrote last may be lost, so "
                 + "nothing more is taken for stored in it: connect again, then run the operation again.",
@@ -60,6 +64,22 @@ internal static class FolderErrors
                 "Check the disk or share that holds the repository, then run the operation again.", error)
             : new(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, $"Reading '{path}' failed: {reason}", path,
                 "Check the disk or share that holds the repository, then run the operation again.", error);
+    }
+
+    private static string Room(string? root, long? length)
+    {
+        if (root is null || length is not long bytes) return "";
+        try
+        {
+            return FreeSpace.Find(root) is long free
+                ? $": {ByteSize.Format(bytes)} were to be written next, and {ByteSize.Format(free)} are free"
+                : "";
+        }
+        catch (Exception error) when (IsFileSystem(error) || error is ArgumentException)
+        {
+            // That it is full is what there is to tell.
+            return "";
+        }
     }
 
     internal static NataliaException Unavailable(string path, Exception? error = null) =>

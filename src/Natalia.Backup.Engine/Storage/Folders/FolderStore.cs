@@ -254,7 +254,9 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         catch (Exception error) when (FolderErrors.IsFileSystem(error))
         {
             RequireRoot();
-            throw FolderErrors.Translate(error, final, writing: true, Location);
+            // Before it is looked how much is free.
+            if (!published) TryDelete(temporary);
+            throw FolderErrors.Translate(error, final, writing: true, Location, content.Length);
         }
         finally
         {
