@@ -14,7 +14,19 @@ internal static class S3Errors
     /// <summary>Whether this is trouble of a request, and so is to be translated.</summary>
     internal static bool IsRequestTrouble(Exception error) =>
         error is AmazonClientException or AmazonServiceException or HttpRequestException or IOException or WebException
-            or SocketException or AuthenticationException or System.Xml.XmlException;
+            or SocketException or AuthenticationException or System.Xml.XmlException
+        || IsOfCredentials(error);
+
+    /// <summary>
+    /// What the SDK throws when a profile cannot be used: of many types, some of them as general as
+    /// InvalidOperationException.
+    /// </summary>
+    private static bool IsOfCredentials(Exception error) =>
+        // No request opens a file: it is that of a token, which the profile names.
+        error is FileNotFoundException or DirectoryNotFoundException || error is not (ObjectDisposedException or OperationCanceledException or NataliaException)
+        && error.Source?.StartsWith("AWSSDK", StringComparison.Ordinal) == true
+        && (error is InvalidOperationException or ArgumentException
+            || error.GetType().FullName?.StartsWith("Amazon.Runtime.", StringComparison.Ordinal) == true);
 
     internal static bool IsNotFound(Exception error) =>
         error is AmazonServiceException { StatusCode: HttpStatusCode.NotFound } service
@@ -35,6 +47,7 @@ internal static class S3Errors
         NataliaException Make(string id, NataliaErrorKind kind, string what, string? advice = null) =>
             new(id, kind, what, place, advice, error);
 
+        if (IsOfCredentials(error) && options.AccessKey is null) return NoCredentials();
         if (Find<S3RedirectException>(error) is S3RedirectException redirect)
             return Redirected(redirect, options, place, server, error);
         if (Find<ProxyLoginException>(error) is not null || NetworkProxy.WantsLogin(error))
@@ -101,15 +114,31 @@ internal static class S3Errors
                 "Check host and port of the endpoint: the web console of a server often has another port than its S3 "
                 + "service.");
         // The SDK found no credentials to sign with: there was no answer, because nothing was sent.
-        if (error is AmazonClientException && options.AccessKey is null)
-            return Make(StoreCredentialMissing, NataliaErrorKind.Authentication,
-                // What the SDK says of each place where it looked are several lines, and stands behind the error.
-                $"There are no credentials for {options.Location}: neither in the environment, nor in a profile, nor "
-                + "of a role of this machine.",
-                "Give the access key and its secret with -Credential: the key as user name, the secret as password.");
+        if (error is AmazonClientException && options.AccessKey is null) return NoCredentials();
         return Make(writing ? StoreWriteFailed : StoreReadFailed,
             writing ? NataliaErrorKind.WriteFailed : NataliaErrorKind.ReadFailed,
             $"The request for '{place}' failed: {error.Message}");
+
+        NataliaException NoCredentials() => Make(StoreCredentialMissing, NataliaErrorKind.Authentication,
+            $"There are no credentials for {options.Location}: none of the environment, of a profile or of a role of "
+            + $"this machine can be used. {WhyNot(error)}",
+            "Give the access key and its secret with -Credential: the key as user name, the secret as password.");
+    }
+
+    /// <summary>
+    /// What the SDK says of the places where it looked are several lines, and stands behind the error; one of them is
+    /// of the profile that somebody named.
+    /// </summary>
+    private static string WhyNot(Exception error)
+    {
+        string[] lines = [.. error.Message.Split('\n').Select(l => DisplayText.CleanLine(l).Trim())
+            .Where(l => l.Length > 0)];
+        string line = lines.Length == 1
+            ? lines[0]
+            : lines.FirstOrDefault(l => l.IndexOf("profile", StringComparison.OrdinalIgnoreCase) >= 0) ?? "";
+        int text = line.StartsWith("Exception ", StringComparison.Ordinal) ? line.IndexOf(": ", StringComparison.Ordinal)
+            : -1;
+        return text < 0 ? line : line.Substring(text + 2);
     }
 
     internal static NataliaException Stalled(S3StoreOptions options, S3Route route, string? name, Exception error) =>

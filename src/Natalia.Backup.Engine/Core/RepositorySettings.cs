@@ -10,6 +10,7 @@ namespace Natalia.Backup.Engine.Core;
 internal sealed record RepositorySettings(Id128 Id, DateTime CreatedUtc, Cipher Cipher, byte[] AuditKey)
 {
     internal const int FormatVersion = 1;
+    private const string Product = "Natalia.Backup repository";
     private static readonly byte[] s_hashMember = Encoding.ASCII.GetBytes(",\"sha256\":\"");
     private const int TailLength = 11 + 64 + 3;
 
@@ -18,7 +19,7 @@ internal sealed record RepositorySettings(Id128 Id, DateTime CreatedUtc, Cipher 
         byte[] json = JsonText.Write(writer =>
         {
             writer.WriteStartObject();
-            writer.WriteString("product", "Natalia.Backup repository");
+            writer.WriteString("product", Product);
             writer.WriteNumber("format", FormatVersion);
             writer.WriteStartArray("requiredFeatures");
             writer.WriteEndArray();
@@ -42,36 +43,54 @@ internal sealed record RepositorySettings(Id128 Id, DateTime CreatedUtc, Cipher 
         }
         catch (NataliaException missing) when (missing.ErrorId == ErrorIds.ObjectNotFound)
         {
-            await foreach (StoredObject first in store.ListAsync("", cancellationToken).ConfigureAwait(false))
+            string? first = await FindFirstAsync(store, cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<string> below = await RepositoriesBelow.FindAsync(store, first,
+                cancellationToken).ConfigureAwait(false);
+            string named = below.Count switch
             {
-                if (first.Name.StartsWith(Layout.Probes, StringComparison.Ordinal)) continue;
-                IReadOnlyList<string> below = await RepositoriesBelow.FindAsync(store,
-                    cancellationToken).ConfigureAwait(false);
-                throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument,
-                    $"{store.Location} is not a repository: it holds '{first.Name}', but no {Layout.Settings}."
-                    + below.Count switch
-                    {
-                        0 => "",
-                        1 => $" There is a repository below it: {below[0]}.",
-                        _ => $" There are repositories below it: {string.Join(", ", below)}.",
-                    },
+                0 => "",
+                1 => $" There is a repository below it: {below[0]}.",
+                _ => $" There are repositories below it: {string.Join(", ", below)}.",
+            };
+            string? advice = below.Count == 0 ? null : $"Name that place: {below[0]}; in a bucket, what comes after "
+                + "the bucket's name is the -Prefix.";
+            throw first is not null
+                ? new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument,
+                    $"{store.Location} is not a repository: it holds '{first}', but no {Layout.Settings}." + named,
                     store.Location,
-                    below.Count > 0
-                        ? $"Name that place: {store.Location}/{below[0]}; in a bucket, what comes after the bucket's "
-                            + "name is the -Prefix."
-                        : "Name the folder or prefix that New-NataliaRepository was given. When the file was deleted, "
-                            + "Connect-NataliaRepository -RebuildSettings makes it again.",
+                    advice ?? "Name the folder or prefix that New-NataliaRepository was given. When the file was "
+                        + "deleted, Connect-NataliaRepository -RebuildSettings makes it again.",
+                    missing)
+                : new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound,
+                    $"There is no repository at {store.Location}: no object of one is there." + named, store.Location,
+                    advice ?? "Where one was made, it was in another place: look at the folder, or at the bucket, its "
+                        + "-Prefix and the -Endpoint. New-NataliaRepository makes one here.",
                     missing);
-            }
-            throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound,
-                $"There is no repository at {store.Location}: nothing is there.", store.Location,
-                "Where one was made, it was in another place: look at the folder, or at the bucket, its -Prefix and "
-                + "the -Endpoint. New-NataliaRepository makes one here.",
-                missing);
         }
         catch (FormatException damage)
         {
             throw Damaged(store.Location, damage);
+        }
+    }
+
+    private static async Task<string?> FindFirstAsync(IObjectStore store, CancellationToken cancellationToken)
+    {
+        await foreach (StoredObject first in store.ListAsync("", cancellationToken).ConfigureAwait(false))
+            if (!first.Name.StartsWith(Layout.Probes, StringComparison.Ordinal)) return first.Name;
+        return null;
+    }
+
+    /// <summary>Whether they say that they are a repository's; they need not be whole.</summary>
+    internal static bool IsOfARepository(byte[] bytes)
+    {
+        try
+        {
+            using JsonDocument document = JsonText.Parse(bytes);
+            return document.RootElement.ReadStringOrNull("product") == Product;
+        }
+        catch (FormatException)
+        {
+            return false;
         }
     }
 
@@ -83,7 +102,7 @@ internal sealed record RepositorySettings(Id128 Id, DateTime CreatedUtc, Cipher 
         {
             using JsonDocument document = JsonText.Parse(bytes);
             JsonElement root = document.RootElement;
-            if (root.ReadStringOrNull("product") != "Natalia.Backup repository")
+            if (root.ReadStringOrNull("product") != Product)
                 throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument,
                     $"The file '{Layout.Settings}' in {location} is not that of a Natalia.Backup repository.",
                     location);

@@ -176,7 +176,9 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
                     if (entry.PlainLength != plainLength) throw PackReader.NoSuchSegment(directory, block);
                     PackReader.Open(directory, entry, block, Cipher(directory), Codec,
                         fetch.Stored.Span.Slice((int)(offset - range.Offset), entry.SealedLength),
-                        wanted.Into is LeafBuffer into ? into.Room(slot, plainLength) : _checked.AsSpan(0, plainLength));
+                        wanted.Into is LeafBuffer into
+                            ? into.Room(slot, plainLength)
+                            : _checked.AsSpan(0, plainLength));
                     good += plainLength;
                 }
                 catch (NataliaException damage) when (IsDamage(damage))

@@ -116,8 +116,30 @@ public sealed class RepositoryTests : IDisposable
         ErrorRecord wrong = Fail("Connect-NataliaRepository $args[0] -Unencrypted", _fixture.Full("site"));
 
         Assert.StartsWith("NotARepository,", wrong.FullyQualifiedErrorId, StringComparison.Ordinal);
-        Assert.EndsWith("There are repositories below it: lyon, paris.", wrong.ToString(), StringComparison.Ordinal);
-        Assert.Contains("/lyon", wrong.ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+        Assert.EndsWith($"There are repositories below it: {_fixture.Full("site/lyon")}, {_fixture.Full("site/paris")}.",
+            wrong.ToString(), StringComparison.Ordinal);
+        Assert.Contains(_fixture.Full("site/lyon"), wrong.ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+    }
+
+    /// <summary>The documents' own folder has capitals, which no object's name has.</summary>
+    [Fact]
+    public void A_folder_too_high_names_a_repository_whatever_its_name_and_takes_no_profile_for_one()
+    {
+        _fixture.WithRepository("drive/NataliaBackup");
+        _fixture.Run("Disconnect-NataliaRepository *").ThrowIfFailed();
+        ErrorRecord wrong = Fail("Connect-NataliaRepository $args[0] -Unencrypted", _fixture.Full("drive"));
+        Assert.StartsWith("RepositoryNotFound,", wrong.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.EndsWith($"There is a repository below it: {_fixture.Full("drive/NataliaBackup")}.", wrong.ToString(),
+            StringComparison.Ordinal);
+        Assert.Contains(_fixture.Full("drive/NataliaBackup"), wrong.ErrorDetails.RecommendedAction,
+            StringComparison.Ordinal);
+
+        Directory.CreateDirectory(_fixture.Full("other/natalia"));
+        File.WriteAllText(_fixture.Full("other/natalia/natalia.json"), """{ "product": "Natalia.Backup profile" }""");
+        wrong = Fail("Connect-NataliaRepository $args[0] -Unencrypted", _fixture.Full("other"));
+        Assert.StartsWith("NotARepository,", wrong.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.DoesNotContain("below it", wrong.ToString(), StringComparison.Ordinal);
+        Assert.Contains("-RebuildSettings", wrong.ErrorDetails.RecommendedAction, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -30,6 +30,7 @@ public sealed class BareMachineOnBucketTests
 
         // Everything that is easily mistaken at night, each with its id and what to do.
         string password = " " + BareMachine.PasswordArgument, right = $" -Prefix {Prefix}{password}";
+        string without = Regex.Replace(open, " -Credential .*$", "");
         (string Line, string Id, string Cure)[] slips =
         [
             (open + password, "NotARepository", $"s3://{bucket}/{Prefix}"),
@@ -38,7 +39,9 @@ public sealed class BareMachineOnBucketTests
             (open + $" -Prefix {Prefix} -Password {BareMachine.Secret("wrong")}", "WrongPassword", "Caps Lock"),
             (Key("nobody", CephServer.SecretKey) + right, "StoreCredentialRefused", "access key"),
             (Key(CephServer.AccessKey, "mistyped") + right, "StoreCredentialRefused", "its secret"),
-            (Regex.Replace(open, " -Credential .*$", "") + right, "StoreCredentialMissing", "-Credential"),
+            // On a VM with a role the SDK would find its credentials, or wait for them.
+            ("$env:AWS_EC2_METADATA_DISABLED = 'true'; " + without + right, "StoreCredentialMissing", "-Credential"),
+            ("$env:AWS_PROFILE = 'mistyped'; " + without + right, "StoreCredentialMissing", "-Credential"),
             (open.Replace("http:", "https:", StringComparison.Ordinal) + right, "StoreCertificateRefused",
                 "plain http"),
             (open + $" -Prefix {Prefix}", "PasswordRequired", "SecureString"),
@@ -50,6 +53,8 @@ public sealed class BareMachineOnBucketTests
         Assert.Equal(slips.Select(s => s.Id), told.Lines.Select(l => l.Split('|')[0]));
         foreach (((string _, string _, string cure), string line) in slips.Zip(told.Lines))
             Assert.Contains(cure, line.Split('|')[^1], StringComparison.Ordinal);
+
+        Assert.Contains(told.Lines, l => l.Contains("\"mistyped\" profile", StringComparison.Ordinal));
 
         string Bucket(string name) =>
             BareMachine.OpenBucket(name, server.Endpoint, CephServer.AccessKey, CephServer.SecretKey);

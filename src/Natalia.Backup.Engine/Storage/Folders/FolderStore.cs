@@ -20,7 +20,7 @@ namespace Natalia.Backup.Engine.Storage.Folders;
 /// the share has gone (an empty mount point remains), and every call says so with <c>StoreUnavailable</c> instead of
 /// finding nothing or writing into the mount point.</para>
 /// </remarks>
-public sealed class FolderStore : IObjectStore, IPlacedStore
+public sealed class FolderStore : IObjectStore, IPlacedStore, INestedStores
 {
     // One write call: large enough to cost nothing, small enough that a cancellation is noticed soon. Linux 6 makes the
     // page cache's pages as large as the call, and large ones are dear to find: 512 MiB took 0.7 s of its time in calls
@@ -226,6 +226,24 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     /// <inheritdoc/>
     public Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken) =>
         Task.Run(() => Sweep(olderThan, cancellationToken), cancellationToken);
+
+    IReadOnlyList<string> INestedStores.Names(int atMost)
+    {
+        try
+        {
+            return [.. new DirectoryInfo(Location).EnumerateDirectories()
+                .Where(f => f.Name[0] != '.' && !FolderLayout.IsLink(f.FullName, f.Attributes))
+                .Take(atMost).Select(f => f.Name).OrderBy(n => n, StringComparer.Ordinal)];
+        }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error))
+        {
+            throw FolderErrors.Translate(error, Location, writing: false);
+        }
+    }
+
+    IObjectStore INestedStores.Open(string name) => Open(Path.Combine(Location, name), create: false);
+
+    string INestedStores.Place(string name) => Path.Combine(Location, name);
 
     /// <inheritdoc/>
     public Task<StorePlacement> GetPlacementAsync(CancellationToken cancellationToken) => Task.Run(() =>
