@@ -104,7 +104,7 @@ function NewSite {
     $random = [Random]::new(1)
     foreach ($name in 'natalia-paris', 'natalia-lyon', 'natalia-test', 'natalia-paris-restored') {
         $vm = New-Item -ItemType Directory -Path "$template/D/Exports/$name"
-        foreach ($disk in 'system', 'data') { $bytes = [byte[]]::new(140000); $random.NextBytes($bytes); [IO.File]::WriteAllBytes("$vm/$disk.raw", $bytes) }
+        foreach ($disk in 'system', 'data') { $bytes = [byte[]]::new(274 * 512); $random.NextBytes($bytes); [IO.File]::WriteAllBytes("$vm/$disk.raw", $bytes) }
         $id = if ($name -eq 'natalia-paris') { '0c1f52a6-f5bd-4d1b-9d3f-9a3f1d7f7c11' } else { [guid]::NewGuid() }
         [IO.File]::WriteAllText("$vm/vm.json", "{ `"id`": `"$id`", `"name`": `"$name`", `"disks`": [ { `"id`": `"scsi0`", `"path`": `"system.raw`", `"role`": `"System`" }, { `"id`": `"scsi1`", `"path`": `"data.raw`", `"role`": `"Data`" } ] }")
     }
@@ -232,7 +232,7 @@ function RunExample($example, $facts, [string] $root, [string[]] $connected) {
                 try { $errors = @(Invoke-In $session $proofs[$example.id] (, $printed) | Where-Object { $_ -is [string] -or -not $_ } | ForEach-Object { "not what it says: $_" }) }
                 catch { $errors = @("not what it says: $_") }
             }
-            [pscustomobject]@{ Ended = $ended; Errors = $errors }
+            [pscustomobject]@{ Ended = $ended; Errors = $errors; Warnings = @($shell.Streams.Warning | ForEach-Object { "$_" }) }
         }
         finally { $shell.Dispose() }
     }
@@ -276,5 +276,5 @@ foreach ($example in Get-Content $Examples -Raw | ConvertFrom-Json) {
         $first ??= $result
         if ($example.damaged -or (-not $result.Ended -and -not $result.Errors)) { $first = $result; break }
     }
-    [pscustomobject]@{ id = $example.id; damaged = [bool] $example.damaged; ended = $first.Ended; errors = @($first.Errors) } | ConvertTo-Json -Compress -Depth 3
+    [pscustomobject]@{ id = $example.id; damaged = [bool] $example.damaged; ended = $first.Ended; errors = @($first.Errors); warnings = @($first.Warnings) } | ConvertTo-Json -Compress -Depth 3
 }
