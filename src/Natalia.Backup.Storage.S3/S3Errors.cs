@@ -21,12 +21,15 @@ internal static class S3Errors
     /// What the SDK throws when a profile cannot be used: of many types, some of them as general as
     /// InvalidOperationException.
     /// </summary>
-    private static bool IsOfCredentials(Exception error) =>
+    private static bool IsOfCredentials(Exception error)
+    {
         // No request opens a file: it is that of a token, which the profile names.
-        error is FileNotFoundException or DirectoryNotFoundException || error is not (ObjectDisposedException or OperationCanceledException or NataliaException)
-        && error.Source?.StartsWith("AWSSDK", StringComparison.Ordinal) == true
-        && (error is InvalidOperationException or ArgumentException
-            || error.GetType().FullName?.StartsWith("Amazon.Runtime.", StringComparison.Ordinal) == true);
+        if (error is FileNotFoundException or DirectoryNotFoundException) return true;
+        if (error is AmazonServiceException or AmazonClientException or ObjectDisposedException
+            or OperationCanceledException or NataliaException || error.Source != "AWSSDK.Core")
+            return false;
+        return error.StackTrace?.IndexOf("Credential", StringComparison.Ordinal) >= 0;
+    }
 
     internal static bool IsNotFound(Exception error) =>
         error is AmazonServiceException { StatusCode: HttpStatusCode.NotFound } service
@@ -136,7 +139,8 @@ internal static class S3Errors
         string line = lines.Length == 1
             ? lines[0]
             : lines.FirstOrDefault(l => l.IndexOf("profile", StringComparison.OrdinalIgnoreCase) >= 0) ?? "";
-        int text = line.StartsWith("Exception ", StringComparison.Ordinal) ? line.IndexOf(": ", StringComparison.Ordinal)
+        int text = line.StartsWith("Exception ", StringComparison.Ordinal)
+            ? line.IndexOf(": ", StringComparison.Ordinal)
             : -1;
         return text < 0 ? line : line.Substring(text + 2);
     }
