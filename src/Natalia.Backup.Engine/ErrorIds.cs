@@ -177,6 +177,7 @@ public static class ErrorIds
     public const string ApplianceAmbiguous = nameof(ApplianceAmbiguous);
     public const string ApplianceStillExists = nameof(ApplianceStillExists);         // its place cannot be taken
     public const string ApplianceReplaced = nameof(ApplianceReplaced);               // another VM took its place
+    public const string SuccessionUnknown = nameof(SuccessionUnknown);               // a repository is silent
     public const string ApplianceScheduled = nameof(ApplianceScheduled);             // a schedule keeps it enrolled
     public const string ApplianceDescriptionInvalid = nameof(ApplianceDescriptionInvalid);
     // neither a name that is known nor a wildcard that can be

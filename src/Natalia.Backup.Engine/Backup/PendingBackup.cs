@@ -51,6 +51,12 @@ public sealed class PendingBackup : IAsyncDisposable
     /// </summary>
     public IReadOnlyDictionary<string, string> KnownTokens { get; }
 
+    /// <summary>
+    /// Whether the newest point of any of the disks was made of another VM; false where there is none.
+    /// </summary>
+    public bool FollowsAnotherVM => _start.Parents.DiskIds.Select(d => _start.Parents.Find(d)?.Disk.NativeId)
+        .OfType<string>().Any(vm => vm != VmIdentity.Of(_vm));
+
     /// <summary>Whether the point is there; asked when <see cref="ExecuteAsync"/> has failed.</summary>
     public PublishState State => _run?.State ?? PublishState.NotPublished;
 

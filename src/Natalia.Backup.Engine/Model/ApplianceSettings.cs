@@ -43,6 +43,12 @@ public sealed record ApplianceSettings
     /// <summary>The id that the VM which stands for the appliance has by itself.</summary>
     public string VMId => SuccessorId ?? ApplianceId;
 
+    /// <summary>
+    /// The time, UTC, of the restore point that tells them, where they cannot be read now: they are as they were then,
+    /// and the enrolment may have ended since. Null where they are as they are.
+    /// </summary>
+    public DateTime? AsOfUtc { get; init; }
+
     /// <summary>Members that a newer version of this product wrote, as JSON; kept as they are.</summary>
     internal string? UnknownMembers { get; init; }
 }

@@ -12,6 +12,10 @@ public sealed partial class Repository
     /// <summary>Enough to hide the latency of a bucket, few enough not to be throttled.</summary>
     private const int RecordReadsAtOnce = 16;
 
+    /// <summary>One small request: whether the store answers at all.</summary>
+    public Task LookAsync(CancellationToken cancellationToken) =>
+        _core.Store.StatAsync(Layout.Settings, cancellationToken);
+
     /// <summary>The audit records, newest first by their writers' clocks. Needs no password.</summary>
     /// <param name="filter">Which are wanted.</param>
     /// <param name="onDamage">Told of each record that is damaged or not signed by this repository's key; it is left

@@ -25,6 +25,17 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     private readonly ConcurrentDictionary<RepositoryConnection, Exception> _unread = new();
     private StandingVMs? _standing;
 
+    /// <summary>
+    /// The repositories that the command needs itself, and so waits for as long as it takes; null for all. Others are
+    /// only asked which VMs stand for appliances, and not waited for when they are dead.
+    /// </summary>
+    internal IReadOnlyList<RepositoryConnection>? Needed { get; set; }
+
+    /// <summary>
+    /// The repositories that did not tell which VMs stand for appliances, neither now nor before in this session.
+    /// </summary>
+    internal IReadOnlyList<RepositoryConnection> Unheard => [.. _unread.Keys.Where(r => r.LastWords is null)];
+
     /// <summary>The VMs of all these hypervisors.</summary>
     internal async Task<IReadOnlyList<LocatedAppliance>> ListAsync(IReadOnlyList<HypervisorConnection> hypervisors,
         CancellationToken cancellationToken) =>
@@ -65,15 +76,58 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     /// command. One that does not answer is told of in a warning, and says nothing.
     /// </summary>
     internal async Task<StandingVMs> StandingAsync(CancellationToken cancellationToken) =>
-        _standing ??= await StandingAsync(async connection =>
+        _standing ??= await StandingAsync(connection => IsNeeded(connection)
+            ? ReadWordsAsync(connection, cancellationToken)
+            : ReadWordsOfOtherAsync(connection, cancellationToken), cancellationToken).ConfigureAwait(false);
+
+    private bool IsNeeded(RepositoryConnection connection) => Needed is not { } needed
+        || needed.Any(n => n.Identity == connection.Identity && n.Location == connection.Location);
+
+    private async Task<IReadOnlyList<Enrolment>> ReadWordsAsync(RepositoryConnection connection,
+        CancellationToken cancellationToken)
+    {
+        IReadOnlyList<Enrolment> enrolled = await ListEnrolmentsAsync([connection],
+            cancellationToken).ConfigureAwait(false);
+        lock (_ended)
+            return _ended.TryGetValue(connection, out IReadOnlyList<Enrolment>? ended)
+                ? [.. enrolled, .. ended]
+                : enrolled;
+    }
+
+    /// <summary>
+    /// The same of a repository that the command does not need: one request must be answered soon, whatever the store
+    /// would do to try again, and all of it in a time that a repository of a thousand appliances takes.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>StoreUnavailable</c>.</exception>
+    private async Task<IReadOnlyList<Enrolment>> ReadWordsOfOtherAsync(RepositoryConnection connection,
+        CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Task<IReadOnlyList<Enrolment>> words = Task.Run(() => ReadWordsAsync(connection, stop.Token),
+            CancellationToken.None);
+        Task sign = Task.Run(() => connection.Repository.LookAsync(stop.Token), CancellationToken.None);
+        TimeSpan limit = registry.OthersLimit;
+        bool isThere = await EndsAsync(Task.WhenAny(sign, words), limit).ConfigureAwait(false)
+            && !sign.IsFaulted;
+        if (isThere && await EndsAsync(words, limit = TimeSpan.FromTicks(limit.Ticks * 12)).ConfigureAwait(false))
+            return await words.ConfigureAwait(false);
+        stop.Cancel();
+        // Nobody waits for what they still say.
+        _ = Task.WhenAll(words, sign).ContinueWith(t => _ = t.Exception, CancellationToken.None,
+            TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        cancellationToken.ThrowIfCancellationRequested();
+        if (sign.IsFaulted) await sign.ConfigureAwait(false);
+        throw new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Timeout,
+            $"It did not answer within {limit.TotalSeconds:0.#} seconds.", connection.Name);
+
+        async Task<bool> EndsAsync(Task task, TimeSpan time)
         {
-            IReadOnlyList<Enrolment> enrolled = await ListEnrolmentsAsync([connection],
-                cancellationToken).ConfigureAwait(false);
-            lock (_ended)
-                return _ended.TryGetValue(connection, out IReadOnlyList<Enrolment>? ended)
-                    ? [.. enrolled, .. ended]
-                    : enrolled;
-        }, cancellationToken).ConfigureAwait(false);
+            using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            bool hasEnded = await Task.WhenAny(task, Task.Delay(time, over.Token)).ConfigureAwait(false) == task;
+            over.Cancel();
+            return hasEnded;
+        }
+    }
 
     /// <summary>
     /// The same for a command that does something with VMs of some hypervisors: where all of them protect by
@@ -100,8 +154,7 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
             {
                 KnownEnrolments known = await connection.Repository.GetEnrolmentsAsync([applianceId],
                     stop.Token).ConfigureAwait(false);
-                return [.. known.Enrolled.Select(s => new Enrolment(connection, s)),
-                    .. known.Ended.Select(s => new Enrolment(connection, s) { IsEnded = true })];
+                return [.. Of(connection, known)];
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
@@ -127,13 +180,24 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
             catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
             {
                 _unread[connection] = e;
+                string then = "";
+                if (connection.LastWords is (KnownEnrolments last, DateTime time))
+                {
+                    // Older words may miss a takeover, as no words would; what they say of one stays true.
+                    words.AddRange(Of(connection, last));
+                    then = $" What it said at {time:HH:mm:ss} UTC counts.";
+                }
                 warn($"Whether another VM took an appliance's place cannot be looked up in '{connection.Name}': "
-                    + e.Message);
+                    + $"{e.Message}{then}");
             }
         }
         cancellationToken.ThrowIfCancellationRequested();
         return new StandingVMs(words);
     }
+
+    private static IEnumerable<Enrolment> Of(RepositoryConnection connection, KnownEnrolments words) =>
+        words.Enrolled.Select(s => new Enrolment(connection, s))
+            .Concat(words.Ended.Select(s => new Enrolment(connection, s) { IsEnded = true }));
 
     /// <summary>The selectors, and those of the VMs that stand for an appliance that one names by id.</summary>
     private static IReadOnlyList<ApplianceSelector> WithStanding(IReadOnlyList<ApplianceSelector> selectors,
@@ -218,14 +282,19 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
                 KnownEnrolments words = await connection.Repository.GetEnrolmentsAsync(null,
                     cancellationToken).ConfigureAwait(false);
                 settings = words.Enrolled;
+                connection.LastWords = (words, DateTime.UtcNow);
                 lock (_ended)
                     _ended[connection] =
                         [.. words.Ended.Select(s => new Enrolment(connection, s) { IsEnded = true })];
             }
             else
             {
-                settings = await connection.Points.GetApplianceSettingsAsync(described,
-                    cancellationToken).ConfigureAwait(false);
+                RepositoryConnection? log = connection.Evidence is EvidenceReference evidence
+                    ? registry.Repositories.Find(evidence.RepositoryId ?? evidence.Name)
+                    : null;
+                settings = await EndedEnrolments.LeaveOutAsync(log, connection.Session.RepositoryId,
+                    await connection.Points.GetApplianceSettingsAsync(described, cancellationToken)
+                        .ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             }
             foreach (ApplianceSettings one in settings)
                 registry.Completion.RememberAppliance(one.Name,

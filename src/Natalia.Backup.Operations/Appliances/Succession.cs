@@ -242,6 +242,19 @@ internal sealed class Succession
                 + $"{vm.ApplianceId} -ApplianceId {vm.ApplianceId} -Repository '{enrolment.Repository.Name}'."));
     }
 
+    /// <summary>
+    /// A history whose newest point is of another VM, while a repository that may know which of the two lives does not
+    /// answer.
+    /// </summary>
+    internal static NataliaException Unknown(ApplianceDescription vm, string applianceId, string repository,
+        string silent) =>
+        new(ErrorIds.SuccessionUnknown, NataliaErrorKind.ResourceUnavailable,
+            $"The newest point of the appliance {applianceId} in repository '{repository}' was made of another VM than "
+            + $"'{vm.Name}', and '{silent}', which may know that another one stands for it, does not answer. "
+            + "Nothing was written.", vm.Name,
+            $"Try again when '{silent}' answers. If '{vm.Name}' is the appliance's VM: Set-NataliaAppliance "
+            + $"{vm.ApplianceId} -ApplianceId {applianceId} -Repository '{repository}'.");
+
     /// <summary>A repository in which a VM that was replaced elsewhere still stands for an appliance.</summary>
     /// <param name="vm">The VM that took the place.</param>
     /// <param name="enrolment">What the repository has.</param>

@@ -25,6 +25,9 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
     internal async Task<IReadOnlyList<PlannedRun>> PlanAsync(IReadOnlyList<WantedBackup> wanted,
         CancellationToken cancellationToken)
     {
+        if (wanted.All(w => w.Repository is not null))
+            _directory.Needed = [.. wanted.Select(w => registry.Repositories.Find(w.Repository!))
+                .OfType<RepositoryConnection>()];
         // All that is wanted of a hypervisor is asked for at once.
         foreach (IGrouping<string, WantedBackup> same in wanted.GroupBy(r => string.Join("\n", r.Hypervisors ?? [])))
         {
@@ -163,6 +166,8 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
             {
                 StandingVMId = enrolments.Find(e => e.Repository == repository && e.Settings.ApplianceId == goesOn)
                     ?.Settings.VMId,
+                // What a repository says of itself counts there, whatever others say.
+                Unheard = enrolments.Exists(e => e.Repository == repository) ? [] : _directory.Unheard,
                 OnQuiesceFailure = enrolment?.Settings.OnQuiesceFailure ?? default,
                 NeverQuiesce = enrolment?.Settings.NeverQuiesce ?? false,
             }, enrolment));

@@ -47,6 +47,8 @@ internal static class BackupRunner
                 if (settings is { FormerIds.Count: > 0 } && settings.VMId != vm.ApplianceId
                     && settings.VMId != run.StandingVMId)
                     throw Succession.Replaced(vm, new Enrolment(run.Repository, settings));
+                if (run.Unheard.Count > 0 && pending.FollowsAnotherVM)
+                    throw Succession.Unknown(vm, run.ApplianceId, repository.Label, run.Unheard[0].Name);
                 var how = new FreezeRequest
                 {
                     DiskIds = diskIds,

@@ -19,6 +19,12 @@ internal sealed record PlannedRun(LocatedAppliance Located, string ApplianceId, 
     /// <summary>The VM that stood for the appliance in the repository when this was planned; null for none.</summary>
     internal string? StandingVMId { get; init; }
 
+    /// <summary>
+    /// The repositories that did not tell whether another VM took the appliance's place, where the one that is backed
+    /// up into does not know the appliance's VM either; empty where nothing is missing.
+    /// </summary>
+    internal IReadOnlyList<RepositoryConnection> Unheard { get; init; } = [];
+
     /// <summary>What happens when the guest does not put its data in order.</summary>
     internal QuiesceFailure OnQuiesceFailure { get; init; }
 

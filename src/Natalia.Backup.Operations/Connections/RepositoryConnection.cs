@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Immutability;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors.Contract;
@@ -75,6 +76,12 @@ internal sealed class RepositoryConnection : IConnection
     }
 
     internal RepositoryConnectionSettings Settings { get; }
+
+    /// <summary>
+    /// What it said last of enrolments in this session, and when, UTC; null when it was not asked for all of them yet.
+    /// Counts while it does not answer.
+    /// </summary>
+    internal (KnownEnrolments Words, DateTime TimeUtc)? LastWords { get; set; }
 
     /// <summary>What can be done with its points, whoever made them.</summary>
     internal IPointRepository Points => (IPointRepository?)Native ?? Repository;

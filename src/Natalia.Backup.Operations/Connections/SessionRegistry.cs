@@ -16,6 +16,12 @@ internal sealed class SessionRegistry : IDisposable
     internal SessionTable<RepositoryConnection> Repositories { get; } = new("repository", "NataliaRepository",
         ErrorIds.RepositoryNotConnected, ErrorIds.RepositoryAmbiguous);
 
+    /// <summary>
+    /// How long a backup waits for the first sign of life of a repository that it does not write to; for what that
+    /// says, twelve times as long.
+    /// </summary>
+    internal TimeSpan OthersLimit { get; set; } = TimeSpan.FromSeconds(5);
+
     /// <summary>The disks of restore points that are served.</summary>
     internal MountTable Mounts { get; } = new();
 

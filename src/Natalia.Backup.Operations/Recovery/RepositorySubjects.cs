@@ -2,6 +2,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Operations.Recovery;
@@ -67,8 +68,9 @@ internal sealed class RepositorySubjects
         IReadOnlyList<RestorePoint> points = await repository.Points.GetRestorePointsAsync(
             new RestorePointFilter { IncludeUnreadable = true }, onTrouble, null,
             cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<ApplianceSettings> settings = await repository.Points.GetApplianceSettingsAsync(null,
-            cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<ApplianceSettings> settings = await EndedEnrolments.LeaveOutAsync(log,
+            repository.Session.RepositoryId, await repository.Points.GetApplianceSettingsAsync(null,
+                cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
         foreach (RestorePoint point in points) names[point.ApplianceId] = point.ApplianceName;
         foreach (ApplianceSettings one in settings) names[one.ApplianceId] = one.Name;
         return new RepositorySubjects(repository, names, points.ToLookup(p => p.ApplianceId, StringComparer.Ordinal),

@@ -19,6 +19,10 @@ public sealed class AddRepositoryCommand : NataliaCommand
     [Parameter(Mandatory = true)]
     public string Name { get; set; } = "";
 
+    /// <summary>How long a backup into another repository waits for its sign of life, in seconds.</summary>
+    [Parameter]
+    public double Patience { get; set; }
+
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         var store = (IObjectStore)(Store is PSObject wrapped ? wrapped.BaseObject : Store);
@@ -36,6 +40,7 @@ public sealed class AddRepositoryCommand : NataliaCommand
         };
         var settings = new FolderStoreSettings { Name = Name, Path = store.Location, Access = default };
         Registry.Repositories.Add(new RepositoryConnection(session, repository, settings));
+        if (Patience > 0) Registry.OthersLimit = TimeSpan.FromSeconds(Patience);
         Emit(session);
     }
 }

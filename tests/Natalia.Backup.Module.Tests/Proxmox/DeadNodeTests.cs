@@ -112,14 +112,39 @@ public sealed class DeadNodeTests
         Assert.Contains("node 'pve1'", Assert.Single(listed.Warnings));
     }
 
-    private static async Task<ProxmoxFixture> StartAsync()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(6)]
+    public async Task An_enrolment_that_ended_does_not_come_back_with_the_point_that_was_made_before(int minutes)
+    {
+        await using ProxmoxFixture fixture = await StartAsync(f => f.ConnectWithEvidence());
+        fixture.Do("Set-NataliaAppliance natalia-01, other -Repository pbs; "
+            + "$null = Get-NataliaAppliance | Invoke-NataliaBackup; "
+            + "Unregister-NataliaAppliance natalia-01 -Repository pbs -Confirm:$false");
+        Assert.Equal(["other"], fixture.Do("(Get-NataliaAppliance).Name").Text);
+        Kill(fixture, TimeSpan.FromMinutes(minutes));
+        Assert.Equal(["other"], fixture.Do("(Get-NataliaAppliance).Name").Text);
+        Assert.Equal(["False"], fixture.Do("(Get-NataliaAppliance -Name natalia-01).IsEnrolled").Text);
+        Assert.Empty(fixture.Try("Get-NataliaAppliance | Invoke-NataliaBackup").ErrorIds);
+
+        // Enrolled again before the node went down: it is, whatever was said in between.
+        fixture.Cluster.OfflineNodes.Remove("pve1");
+        fixture.Server.SetDown("pve1", false);
+        fixture.Do("Set-NataliaAppliance natalia-01 -Repository pbs");
+        Kill(fixture, TimeSpan.FromMinutes(minutes));
+        Assert.Equal(["natalia-01", "other"], fixture.Do("(Get-NataliaAppliance).Name").Text.Order());
+    }
+
+    private static Task<ProxmoxFixture> StartAsync() => StartAsync(f => f.Connect());
+
+    private static async Task<ProxmoxFixture> StartAsync(Action<ProxmoxFixture> connect)
     {
         ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             c.BackupDuration = TimeSpan.FromSeconds(20);
             c.Guests.Add(SampleCluster.Appliance(101, "other", "pve2"));
         });
-        fixture.Connect();
+        connect(fixture);
         return fixture;
     }
 

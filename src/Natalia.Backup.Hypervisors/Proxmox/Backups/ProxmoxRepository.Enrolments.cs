@@ -17,15 +17,15 @@ internal sealed partial class ProxmoxRepository
     {
         IReadOnlyCollection<string> scheduled = await Jobs.GetScheduledAsync(Storage,
             cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<(string Vmid, string Name, string Notes)> guests = appliances is not null
-            ? [.. appliances.Where(a => a.NativeId is not null && a.ApplianceId == _cluster.ApplianceIdOf(a.NativeId))
-                .Select(a => (a.NativeId!, a.Name, a.NativeConfiguration ?? ""))]
+        IReadOnlyList<(string Vmid, string Name, string Notes, DateTime? AsOfUtc)> guests = appliances is not null
+            ? await ReadNotesAsync(appliances, cancellationToken).ConfigureAwait(false)
             : await ReadNotesAsync(cancellationToken).ConfigureAwait(false);
         return
         [
             .. from g in guests
+               let isScheduled = scheduled.Contains(g.Vmid)
                let mark = EnrolmentMark.Parse(g.Notes, g.Vmid).FirstOrDefault(m => m.Storage == Storage)
-                   ?? (scheduled.Contains(g.Vmid) ? new EnrolmentMark(g.Vmid, Storage, null, true) : null)
+                   ?? (isScheduled ? new EnrolmentMark(g.Vmid, Storage, null, true) : null)
                where mark is not null
                select new ApplianceSettings
                {
@@ -36,6 +36,8 @@ internal sealed partial class ProxmoxRepository
                    IncludeSystemDisk = mark.IncludesSystemDisk,
                    Strategy = mark.Strategy,
                    RestoreTest = RestoreTestMark.Parse(g.Notes, g.Vmid, Storage),
+                   // What its schedule says is the cluster's, and true now.
+                   AsOfUtc = isScheduled ? null : g.AsOfUtc,
                },
         ];
     }
@@ -73,10 +75,25 @@ internal sealed partial class ProxmoxRepository
     }
 
     /// <summary>
+    /// The notes that descriptions hold. Of a VM whose node is down they are those of a restore point.
+    /// </summary>
+    private async Task<IReadOnlyList<(string Vmid, string Name, string Notes, DateTime? AsOfUtc)>> ReadNotesAsync(
+        IReadOnlyList<ApplianceDescription> appliances, CancellationToken cancellationToken)
+    {
+        List<ApplianceDescription> ours = [.. appliances.Where(a => a.NativeId is not null
+            && a.ApplianceId == _cluster.ApplianceIdOf(a.NativeId))];
+        IReadOnlyDictionary<string, ArchivedGuest> archived = await _archived.ReadAsync(
+            [.. ours.Where(a => a.State?.Power == GuestDescriber.SilentState).Select(a => a.NativeId!)],
+            cancellationToken).ConfigureAwait(false);
+        return [.. ours.Select(a => (a.NativeId!, a.Name, a.NativeConfiguration ?? "",
+            archived.TryGetValue(a.NativeId!, out ArchivedGuest? then) ? then.Point.Point.TimeUtc : (DateTime?)null))];
+    }
+
+    /// <summary>
     /// The notes of all VMs. Of one whose node is down, those that its newest restore point holds; of one that cannot
     /// be read otherwise, none.
     /// </summary>
-    private async Task<IReadOnlyList<(string Vmid, string Name, string Notes)>> ReadNotesAsync(
+    private async Task<IReadOnlyList<(string Vmid, string Name, string Notes, DateTime? AsOfUtc)>> ReadNotesAsync(
         CancellationToken cancellationToken)
     {
         IReadOnlyList<ClusterGuest> guests = await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
@@ -95,9 +112,10 @@ internal sealed partial class ProxmoxRepository
         return
         [
             .. from r in read
-               let config = r.Answer.Config
-                   ?? (archived.TryGetValue(r.Guest.Vmid, out ArchivedGuest? then) ? then.Config : null)
-               select (r.Guest.Vmid, r.Guest.KnownName ?? config?["name"] ?? r.Guest.Name, config?.Description ?? ""),
+               let then = archived.TryGetValue(r.Guest.Vmid, out ArchivedGuest? found) ? found : null
+               let config = r.Answer.Config ?? then?.Config
+               select (r.Guest.Vmid, r.Guest.KnownName ?? config?["name"] ?? r.Guest.Name, config?.Description ?? "",
+                   r.Answer.Config is null ? then?.Point.Point.TimeUtc : null),
         ];
     }
 }

@@ -7,6 +7,9 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Cluster;
 /// <summary>Turns a configuration into the product's description.</summary>
 internal static class GuestDescriber
 {
+    /// <summary>The state of a VM whose node does not answer.</summary>
+    internal const string SilentState = "unknown";
+
     internal static ApplianceDescription Describe(string applianceId, string vmid, string name, GuestConfig config,
         ClusterGuest? guest)
     {
@@ -61,7 +64,7 @@ internal static class GuestDescriber
             ProcessorCount = archived is null ? null : then.ProcessorCount,
             NativeConfiguration = archived is null ? null : then.NativeConfiguration,
             NativeFormat = archived is null ? null : then.NativeFormat,
-            State = then.State! with { Power = "unknown", GuestAgent = GuestAgentState.Unknown },
+            State = then.State! with { Power = SilentState, GuestAgent = GuestAgentState.Unknown },
         };
     }
 
