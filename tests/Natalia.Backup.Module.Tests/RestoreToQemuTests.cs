@@ -50,7 +50,7 @@ public sealed class RestoreToQemuTests(ModuleFixture module) : IClassFixture<Mod
         }
         finally
         {
-            Stop(vms, "lyon-1");
+            QemuProcesses.EndOf(vms);
         }
 
         File.WriteAllBytes(Path.Combine(vms, "lyon-1", "data.raw"), new byte[data.Length]);
@@ -104,7 +104,7 @@ public sealed class RestoreToQemuTests(ModuleFixture module) : IClassFixture<Mod
         }
         finally
         {
-            Stop(vms, "brest-1");
+            QemuProcesses.EndOf(vms);
         }
     }
 
@@ -180,19 +180,11 @@ public sealed class RestoreToQemuTests(ModuleFixture module) : IClassFixture<Mod
         }
         finally
         {
-            Stop(vms, "natalia-tight");
+            QemuProcesses.EndOf(vms);
             SmallDiskFactAttribute.Unmount(vms);
         }
     }
 
     private static Process Running(string vms, string name) => Process.GetProcessById(int.Parse(
         File.ReadAllText(Path.Combine(vms, name, "vm.pid")), CultureInfo.InvariantCulture));
-
-    private static void Stop(string vms, string name)
-    {
-        if (!File.Exists(Path.Combine(vms, name, "vm.pid"))) return;
-        using Process running = Running(vms, name);
-        running.Kill();
-        running.WaitForExit();
-    }
 }

@@ -43,11 +43,13 @@ public sealed class Counterpart(string name, string program, params string[] pro
     public static Counterpart Systemd { get; } = new("systemd", "systemd-analyze", "--version");
 
     public static Counterpart Qemu { get; } = new("qemu", "bash", "-c",
-        "qemu-system-x86_64 --version && qemu-img --version && test -e /usr/share/OVMF/OVMF_CODE_4M.fd");
+        "qemu-system-x86_64 --version && qemu-img --version && command -v cpio "
+        + "&& test -e /usr/share/OVMF/OVMF_CODE_4M.fd");
 
     /// <summary>What makes the bootable test appliance, and starts it.</summary>
     public static Counterpart Appliance { get; } = new("appliance", "bash", "-c",
-        "qemu-system-x86_64 --version && mmdebstrap --version && mkfs.ext4 -V && test $(id -u) = 0");
+        "qemu-system-x86_64 --version && mmdebstrap --version && mkfs.ext4 -V && sfdisk --version "
+        + "&& grub-mkimage --version && test -e /usr/lib/grub/i386-pc/boot.img && test $(id -u) = 0");
 
     /// <summary>govmomi's simulator of a vCenter, and the compiler of its language.</summary>
     public static Counterpart VSphere { get; } = new("vsphere", "bash", "-c",
@@ -221,6 +223,15 @@ public sealed class ApplianceFactAttribute : FactAttribute
 {
     public ApplianceFactAttribute([CallerMemberName] string test = "") =>
         (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Appliance.Obstacle);
+}
+
+/// <summary>
+/// A test that boots the small guest with an agent, whose disk is made with the programs of the test appliance.
+/// </summary>
+public sealed class BenchGuestFactAttribute : FactAttribute
+{
+    public BenchGuestFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Qemu.Obstacle ?? Counterpart.Appliance.Obstacle);
 }
 
 /// <summary>A test that talks to a simulated vCenter or ESXi host.</summary>

@@ -40,11 +40,9 @@ internal sealed class ProxmoxExampleRoom : ExampleRoom
     public override void Dispose()
     {
         base.Dispose();
-        foreach (SimulatorServer server in new[] { _cluster, _backupServer })
-        {
-            server.DisposeAsync().AsTask().GetAwaiter().GetResult();
-            Assert.Empty(server.Violations);
-        }
+        SimulatorServer[] servers = [_cluster, _backupServer];
+        foreach (SimulatorServer server in servers) server.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        Assert.Empty(servers.SelectMany(s => s.Violations));
     }
 
     protected override void Prepare(string code)

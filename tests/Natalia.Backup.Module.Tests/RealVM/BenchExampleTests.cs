@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Natalia.Backup.Testing;
@@ -20,9 +18,10 @@ public sealed class BenchExampleTests(ModuleFixture module) : IClassFixture<Modu
         // What looks at tests that were made comes after them.
         .OrderBy(e => e.Code.Contains("Get-NataliaRestoreTest", StringComparison.Ordinal));
 
-    [ApplianceFact]
+    [BenchGuestFact]
     public void Every_example_of_a_test_bench_runs_as_it_describes()
     {
+        Counterpart.Appliance.MustBeThere();
         Assert.InRange(Examples.Count(), 15, 40);
         foreach (string folder in (string[])["vms", "bench", "lab", "work"]) Directory.CreateDirectory(In(folder));
         (int code, string said, string errors) = Counterpart.Qemu.Run(new Dictionary<string, string?>(), "-c",
@@ -77,27 +76,33 @@ public sealed class BenchExampleTests(ModuleFixture module) : IClassFixture<Modu
         if (Has("-Immediate")) code += " -Network @{ voice = 'none' }";
         try
         {
+            DateTime begun = DateTime.UtcNow;
             ScriptResult result = session.Run(code);
             string[] proof = [.. session.Run("""
-                $code, $root, $tests = $args
+                $code, $root, $tests, $begun, $printed = $args
                 if ($tests) {
                     $test = Get-NataliaRestoreTest | Select-Object -First 1
                     if ("$($test.Result)" -ne 'Passed') { "$($test.Result): $($test.Checks | Where-Object Result -ne Passed | Out-String)" }
-                    if (([datetime]::UtcNow - $test.StartedUtc).TotalMinutes -gt 2) { 'nothing was tested' }
+                    if ($test.StartedUtc -lt $begun) { 'nothing was tested' }
                     if ($code -match 'FromRepository' -and -not $test.IsFromRepository) { 'it did not run from the repository' }
                     if ($code -match 'Licence' -and $test.Checks.Name -notcontains 'Licence') { 'there is no such check' }
                     Get-ChildItem $root/bench | ForEach-Object { "$_ is left on the bench" }
                 }
+                if ($code -match 'Get-NataliaRestoreTest(?![^\n]*Export-)') {
+                    $shown = $printed | Out-String -Width 200
+                    'Passed', $(if ($code -match 'Checks') { 'Boot' } else { 'natalia-paris' }) |
+                        Where-Object { $shown -notmatch $_ } | ForEach-Object { "it does not show $_" }
+                }
                 if ($code -match '(?m)Connect-NataliaHypervisor' -and -not (Get-NataliaHypervisor bench)) { 'the bench is not connected' }
                 if ($code -match '-BusinessCalendar' -and -not (Get-NataliaAppliance natalia-paris).RestoreTest.BusinessCalendar) { 'the calendar is not set' }
                 if ($code -match 'test\.html' -and -not (Test-Path ./test.json.p7s)) { 'the report is not signed' }
-                """, example.Code, _root, tests).ThrowIfFailed().Text.Select(t => t.Trim())];
+                """, example.Code, _root, tests, begun, result.Output).ThrowIfFailed().Text.Select(t => t.Trim())];
             return string.Join("; ", [.. result.ErrorIds, .. result.Errors.Select(e => $"{e}"), .. proof,
                 .. Started(example)]);
         }
         finally
         {
-            foreach (string id in Directory.EnumerateFiles(_root, "vm.pid", SearchOption.AllDirectories)) Stop(id);
+            QemuProcesses.EndOf(_root);
             foreach (string place in (string[])["bench", "lab"])
             {
                 foreach (string left in Directory.EnumerateDirectories(In(place))) Directory.Delete(left, true);
@@ -111,33 +116,17 @@ public sealed class BenchExampleTests(ModuleFixture module) : IClassFixture<Modu
     private IEnumerable<string> Started(Example example)
     {
         if (!example.Code.Contains("Restore-NataliaAppliance", StringComparison.Ordinal)) yield break;
-        List<string> ids = [.. Directory.EnumerateFiles(_root, "vm.pid", SearchOption.AllDirectories)];
-        if (ids.Count != 1) yield return $"{ids.Count} VMs were started";
-        foreach (string id in ids)
+        int running = QemuProcesses.CountOf(_root);
+        if (running != 1) yield return $"{running} VMs run";
+        List<string> started = [.. Directory.EnumerateFiles(_root, "vm.pid", SearchOption.AllDirectories)];
+        if (started.Count != 1) yield return $"{started.Count} VMs were started";
+        foreach (string file in started)
         {
-            using var machine = Process.GetProcessById(Number(id));
-            if (!machine.ProcessName.StartsWith("qemu-system", StringComparison.Ordinal)) yield return "no QEMU runs";
-            string data = Path.Combine(Path.GetDirectoryName(id)!, "scsi1.raw");
+            string data = Path.Combine(Path.GetDirectoryName(file)!, "scsi1.raw");
             if (!File.ReadAllBytes(data).AsSpan().SequenceEqual(File.ReadAllBytes(In("vms/natalia-paris/data.raw"))))
                 yield return "the data disk is another one";
         }
     }
-
-    private static void Stop(string id)
-    {
-        try
-        {
-            using var machine = Process.GetProcessById(Number(id));
-            machine.Kill();
-            machine.WaitForExit();
-        }
-        catch (ArgumentException)
-        {
-            // It has ended by itself.
-        }
-    }
-
-    private static int Number(string id) => int.Parse(File.ReadAllText(id), CultureInfo.InvariantCulture);
 
     private static X509Certificate2 MakeCertificate()
     {

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
 using System.Management.Automation;
 using System.Net.Sockets;
 using System.Text;
@@ -51,7 +49,7 @@ public sealed class ServedPointOnQemuTests(ModuleFixture module) : IClassFixture
         }
         finally
         {
-            Stop(again);
+            QemuProcesses.EndOf(bench);
         }
         PassesFromRepository(module.Run("Test-NataliaRestore natalia-again -TestBench bench -FromRepository"));
         Assert.Equal([again], Directory.EnumerateFileSystemEntries(bench));
@@ -92,14 +90,5 @@ public sealed class ServedPointOnQemuTests(ModuleFixture module) : IClassFixture
             }
         }
         Assert.Fail("The guest did not start.");
-    }
-
-    private static void Stop(string folder)
-    {
-        string file = Path.Combine(folder, "vm.pid");
-        if (!File.Exists(file)) return;
-        using Process process = Process.GetProcessById(int.Parse(File.ReadAllText(file), CultureInfo.InvariantCulture));
-        process.Kill();
-        process.WaitForExit();
     }
 }
