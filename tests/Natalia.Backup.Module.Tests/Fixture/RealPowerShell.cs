@@ -83,3 +83,11 @@ public sealed class RealPowerShellBucketFactAttribute : FactAttribute
     public RealPowerShellBucketFactAttribute([CallerMemberName] string test = "") =>
         (Skip, DisplayName) = SkippedTest.With(test, RealPowerShellFactAttribute.Obstacle ?? CephServer.Missing);
 }
+
+/// <summary>A test that needs the real pwsh, and qemu-img.</summary>
+public sealed class RealPowerShellQemuImgFactAttribute : FactAttribute
+{
+    public RealPowerShellQemuImgFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test,
+            RealPowerShellFactAttribute.Obstacle ?? Counterpart.QemuImg.Obstacle);
+}

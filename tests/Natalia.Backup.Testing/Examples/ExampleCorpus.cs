@@ -109,7 +109,7 @@ public static partial class ExampleCorpus
     [GeneratedRegex(@"^ {8}", RegexOptions.Multiline)]
     private static partial Regex TopicIndent();
 
-    [GeneratedRegex(@"^(\$|[A-Z][a-z]+-[A-Z]|try \{|\d+\.\.|if \()")]
+    [GeneratedRegex(@"^(\$|\(|[A-Z][a-z]+-[A-Z]|try \{|\d+\.\.|if \()")]
     private static partial Regex FirstWord();
 
     [GeneratedRegex(@"\b[A-Z][a-z]+-Natalia[A-Za-z]+")]
