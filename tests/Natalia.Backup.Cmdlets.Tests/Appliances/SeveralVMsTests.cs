@@ -277,13 +277,7 @@ public sealed class SeveralVMsTests : SuccessionRoom
     [Fact]
     public void Where_hyper_v_shows_the_lost_vm_again_the_living_one_is_measured()
     {
-        using var room = new HyperVRoom(RepositoryFixture.Disk(300 * 512, 1), RepositoryFixture.Disk(500 * 512, 2));
-        room.Run("Set-NataliaAppliance natalia-01 -Repository nas -DataDisk scsi0:1 -IncludeSystemDisk; "
-            + "Invoke-NataliaBackup natalia-01");
-        string lost = room.Run("(Get-NataliaAppliance).ApplianceId").Text.Single();
-        room.Host.Machines.Remove(room.Machine);
-        room.Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -Hypervisor hv");
-        room.Run($"Set-NataliaAppliance natalia-01 -ApplianceId {lost}");
+        using HyperVRoom room = LoseOnHyperV(out _);
         const string script = "Measure-NataliaRecovery | ForEach-Object "
             + "{ \"$($_.Objective) $($_.Verdict) $($_.Reason)\" } | Where-Object { $_ -like 'OffHost*' }";
         string alone = room.Run(script).Text.Single();

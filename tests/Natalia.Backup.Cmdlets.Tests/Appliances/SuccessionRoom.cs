@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Natalia.Backup.Cmdlets.Tests.RestoreTests;
 using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Cmdlets.Tests.Appliances;
@@ -52,6 +53,29 @@ public abstract class SuccessionRoom : IDisposable
             + $"{name} -Network @{{ voice = 'lab' }}).ApplianceId");
         Assert.NotEqual(Lost, own);
         return own;
+    }
+
+    /// <summary>A simulated Hyper-V host whose appliance is enrolled with both disks and has one point.</summary>
+    /// <param name="id">The appliance's id.</param>
+    private protected static HyperVRoom EnrollOnHyperV(out string id)
+    {
+        var room = new HyperVRoom(RepositoryFixture.Disk(300 * 512, 1), RepositoryFixture.Disk(500 * 512, 2));
+        room.Run("Set-NataliaAppliance natalia-01 -Repository nas -DataDisk scsi0:1 -IncludeSystemDisk; "
+            + "Invoke-NataliaBackup natalia-01");
+        id = room.Run("(Get-NataliaAppliance).ApplianceId").Text.Single();
+        return room;
+    }
+
+    /// <summary>The same, whose VM was lost and restored: the new one goes on with the history.</summary>
+    /// <param name="id">The appliance's id.</param>
+    private protected static HyperVRoom LoseOnHyperV(out string id)
+    {
+        HyperVRoom room = EnrollOnHyperV(out id);
+        room.Host.Machines.Remove(room.Machine);
+        room.Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -Hypervisor hv");
+        Assert.NotEqual(id, room.Run("(Get-NataliaAppliance -Name natalia-01).ApplianceId").Text.Single());
+        room.Run($"Set-NataliaAppliance natalia-01 -ApplianceId {id}");
+        return room;
     }
 
     private protected void Describe(string hypervisor, string name, string id)

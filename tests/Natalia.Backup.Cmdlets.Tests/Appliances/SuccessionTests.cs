@@ -204,15 +204,7 @@ public sealed class SuccessionTests : SuccessionRoom
     [Fact]
     public void A_vm_that_hyper_v_restored_reads_everything_once_and_is_tracked_from_then_on()
     {
-        using var room = new HyperVRoom(RepositoryFixture.Disk(300 * 512, 1), RepositoryFixture.Disk(500 * 512, 2));
-        room.Run("Set-NataliaAppliance natalia-01 -Repository nas -DataDisk scsi0:1 -IncludeSystemDisk; "
-            + "Invoke-NataliaBackup natalia-01");
-        string lost = room.Run("(Get-NataliaAppliance).ApplianceId").Text.Single();
-        room.Host.Machines.Remove(room.Machine);
-        room.Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -Hypervisor hv");
-        string own = room.Run("(Get-NataliaAppliance -Name natalia-01).ApplianceId").Text.Single();
-        Assert.NotEqual(lost, own);
-        room.Run($"Set-NataliaAppliance natalia-01 -ApplianceId {lost}");
+        using HyperVRoom room = LoseOnHyperV(out string lost);
 
         string[] made = [.. room.Run("1, 2 | ForEach-Object { Get-NataliaAppliance | Invoke-NataliaBackup -Type "
             + "Incremental } | ForEach-Object { \"$($_.ApplianceId) $($_.Type) $($_.Reason)\" }").Text];
@@ -227,9 +219,7 @@ public sealed class SuccessionTests : SuccessionRoom
     [InlineData(true)]
     public void What_a_history_left_on_a_vm_goes_when_the_vm_does_not_go_on_with_it(bool isStuck)
     {
-        using var room = new HyperVRoom(RepositoryFixture.Disk(300 * 512, 1), RepositoryFixture.Disk(500 * 512, 2));
-        room.Run("Set-NataliaAppliance natalia-01 -Repository nas -DataDisk scsi0:1 -IncludeSystemDisk; Invoke-NataliaBackup natalia-01");
-        string lost = room.Run("(Get-NataliaAppliance).ApplianceId").Text.Single();
+        using HyperVRoom room = EnrollOnHyperV(out string lost);
         room.Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -Hypervisor hv -NewName restored "
             + "-Network @{ LAN = 'LAN' }");
         string own = room.Run("(Get-NataliaAppliance -Name restored).ApplianceId").Text.Single();

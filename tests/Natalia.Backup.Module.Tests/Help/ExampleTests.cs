@@ -60,8 +60,8 @@ public sealed class ExampleTests(ModuleFixture module) : IClassFixture<ModuleFix
                        && e.Code.Contains(named.Value, StringComparison.Ordinal)).Select(e => e.Id).ToList()
                    where found is not [string id] || id != named.Key
                    select $"'{named.Value}' of {named.Key} stands in: {string.Join(", ", found)}.");
-        List<string> proven = [.. Regex.Matches(File.ReadAllText(Script), "^    '([^']+)' = \\{", RegexOptions.Multiline)
-            .Select(m => m.Groups[1].Value)];
+        List<string> proven = [.. Regex.Matches(File.ReadAllText(Script), "^    '([^']+)' = \\{",
+            RegexOptions.Multiline).Select(m => m.Groups[1].Value)];
         Assert.NotEmpty(proven);
         Assert.Empty(proven.Except(ExampleRunners.Named.Keys));
     }
