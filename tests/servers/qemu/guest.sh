@@ -42,7 +42,6 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mkdir -p /var/run /dev/virtio-ports
 for module in $modules; do insmod /modules/\$module.ko; done
-for port in /sys/class/virtio-ports/*; do ln -s "/dev/\${port##*/}" "/dev/virtio-ports/\$(cat "\$port/name")"; done
 if [ -b /dev/vda ]; then
     mke2fs /dev/vda > /dev/null && mount -t ext4 /dev/vda /mnt
     (i=0; while :; do i=\$((i + 1)); dd if=/dev/urandom of=/mnt/f\$((i % 20)) bs=32k count=\$((i % 3 + 1)) 2> /dev/null; sync; usleep 20000; done) &
@@ -50,7 +49,12 @@ fi
 if [ -b /dev/vdb ]; then
     blocks=\$((\$(cat /sys/block/vdb/size) / 8)); (i=0; while :; do i=\$((i + 7919)); dd if=/dev/urandom of=/dev/vdb bs=4k count=1 seek=\$((i % blocks)) conv=notrunc,fsync 2> /dev/null; usleep 20000; done) &
 fi
-while :; do qemu-ga -m virtio-serial -p /dev/virtio-ports/org.qemu.guest_agent.0; sleep 1; done
+# The port is there a moment after its driver.
+while :; do
+    for port in /sys/class/virtio-ports/*; do ln -sf "/dev/\${port##*/}" "/dev/virtio-ports/\$(cat "\$port/name")"; done 2> /dev/null
+    [ -e /dev/virtio-ports/org.qemu.guest_agent.0 ] && qemu-ga -m virtio-serial -p /dev/virtio-ports/org.qemu.guest_agent.0
+    usleep 200000
+done
 EOF
     chmod +x initrd/init
     mkdir "$work/made"
