@@ -41,9 +41,10 @@ public static class QemuProcesses
         var found = new List<Process>();
         foreach (Process process in Process.GetProcesses())
         {
-            if (CommandLine(process.Id) is [string program, .. string[] arguments]
-                && Path.GetFileName(program).StartsWith("qemu-system-", StringComparison.Ordinal)
-                && arguments.Any(a => a.Contains(folder + "/", StringComparison.Ordinal)))
+            string[] words = CommandLine(process.Id);
+            if (words.Length > 0
+                && Path.GetFileName(words[0]).StartsWith("qemu-system-", StringComparison.Ordinal)
+                && words.Skip(1).Any(a => a.Contains(folder + "/", StringComparison.Ordinal)))
                 found.Add(process);
             else
                 process.Dispose();

@@ -1,5 +1,4 @@
 using Natalia.Backup.Engine.BlockMap;
-using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Sealing;

@@ -69,8 +69,8 @@ internal abstract class ExampleRoom : IDisposable
         for (int i = 0; i < 4; i++) _host.Reply(Vault.PasswordText);
         EngineSession.Result result = _session.Run(typed);
         Assert.True(result.Errors.Count == 0, Text(result) + typed);
-        Assert.Empty(result.Warnings.Where(w => !s_told.Concat(Told).Any(
-            t => w.Contains(t, StringComparison.Ordinal))));
+        Assert.DoesNotContain(result.Warnings, w => !s_told.Concat(Told).Any(
+            t => w.Contains(t, StringComparison.Ordinal)));
         LookAtEffects(code, result);
         return result;
     }
