@@ -32,9 +32,10 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     internal IReadOnlyList<RepositoryConnection>? Needed { get; set; }
 
     /// <summary>
-    /// The repositories that did not tell which VMs stand for appliances, neither now nor before in this session.
+    /// The repositories that did not tell which VMs stand for appliances. What they told earlier does not count:
+    /// another machine, or this session, may have said something else since.
     /// </summary>
-    internal IReadOnlyList<RepositoryConnection> Unheard => [.. _unread.Keys.Where(r => r.LastWords is null)];
+    internal IReadOnlyList<RepositoryConnection> Unheard => [.. _unread.Keys];
 
     /// <summary>The VMs of all these hypervisors.</summary>
     internal async Task<IReadOnlyList<LocatedAppliance>> ListAsync(IReadOnlyList<HypervisorConnection> hypervisors,
@@ -180,15 +181,8 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
             catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
             {
                 _unread[connection] = e;
-                string then = "";
-                if (connection.LastWords is (KnownEnrolments last, DateTime time))
-                {
-                    // Older words may miss a takeover, as no words would; what they say of one stays true.
-                    words.AddRange(Of(connection, last));
-                    then = $" What it said at {time:HH:mm:ss} UTC counts.";
-                }
                 warn($"Whether another VM took an appliance's place cannot be looked up in '{connection.Name}': "
-                    + $"{e.Message}{then}");
+                    + e.Message);
             }
         }
         cancellationToken.ThrowIfCancellationRequested();
@@ -282,7 +276,6 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
                 KnownEnrolments words = await connection.Repository.GetEnrolmentsAsync(null,
                     cancellationToken).ConfigureAwait(false);
                 settings = words.Enrolled;
-                connection.LastWords = (words, DateTime.UtcNow);
                 lock (_ended)
                     _ended[connection] =
                         [.. words.Ended.Select(s => new Enrolment(connection, s) { IsEnded = true })];

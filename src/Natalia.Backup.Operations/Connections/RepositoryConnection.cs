@@ -77,12 +77,6 @@ internal sealed class RepositoryConnection : IConnection
 
     internal RepositoryConnectionSettings Settings { get; }
 
-    /// <summary>
-    /// What it said last of enrolments in this session, and when, UTC; null when it was not asked for all of them yet.
-    /// Counts while it does not answer.
-    /// </summary>
-    internal (KnownEnrolments Words, DateTime TimeUtc)? LastWords { get; set; }
-
     /// <summary>What can be done with its points, whoever made them.</summary>
     internal IPointRepository Points => (IPointRepository?)Native ?? Repository;
 
