@@ -11,7 +11,9 @@ internal interface IConnection : IDisposable
     /// </summary>
     string? Identity { get; }
 
-    /// <summary>Where the thing is; a copy of it at another place has the same identity.</summary>
+    /// <summary>
+    /// Where the thing is, its server included; a copy of it at another place has the same identity.
+    /// </summary>
     string Location { get; }
 
     /// <summary>

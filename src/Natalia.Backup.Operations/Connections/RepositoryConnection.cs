@@ -99,7 +99,8 @@ internal sealed class RepositoryConnection : IConnection
 
     public string? Identity => Session.RepositoryId;
 
-    public string Location => Session.Location;
+    public string Location =>
+        Settings.Server is string server ? $"{Session.Location} on {server}" : Session.Location;
 
     public bool IsLimited => !Session.IsUnlocked;
 

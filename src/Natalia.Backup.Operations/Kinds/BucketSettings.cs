@@ -45,6 +45,10 @@ internal sealed record BucketSettings : StoreSettings
     internal override string Location =>
         "s3://" + Bucket + (string.IsNullOrEmpty(Prefix) ? "" : "/" + Prefix!.Trim('/'));
 
+    internal override string? Server => Endpoint is { IsAbsoluteUri: true }
+        ? Endpoint.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/')
+        : null;
+
     internal override string? LoginSecret => CredentialSecret;
 
     internal override string? ClassOfPacks => StorageClass;

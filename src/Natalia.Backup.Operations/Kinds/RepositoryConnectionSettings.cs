@@ -16,6 +16,12 @@ internal abstract record RepositoryConnectionSettings : ConnectionSettings
     /// <param name="named">The name that the user gave; null leaves the choice.</param>
     internal virtual RepositoryConnectionSettings WithSecrets(string? named) => this;
 
+    /// <summary>
+    /// The server, where the place as a person writes it does not name it: one bucket's name is another bucket on
+    /// another server. Null where it does, and for the store's usual server.
+    /// </summary>
+    internal virtual string? Server => null;
+
     /// <summary>True when both lead to the same place in the same way.</summary>
     internal virtual bool LeadsTo(RepositoryConnectionSettings other) => other.Access == Access;
 }

@@ -23,22 +23,28 @@ public sealed class AddRepositoryCommand : NataliaCommand
     [Parameter]
     public double Patience { get; set; }
 
+    /// <summary>Describes it as the bucket 'calls' of this server.</summary>
+    [Parameter]
+    public Uri? Endpoint { get; set; }
+
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         var store = (IObjectStore)(Store is PSObject wrapped ? wrapped.BaseObject : Store);
         Repository repository = await Repository.OpenAsync(store, null, new RepositoryOptions { Label = Name },
             cancellationToken);
+        RepositoryConnectionSettings settings = Endpoint is null
+            ? new FolderStoreSettings { Name = Name, Path = store.Location, Access = default }
+            : new BucketSettings { Name = Name, Bucket = "calls", Endpoint = Endpoint, Access = default };
         var session = new RepositorySession
         {
             Name = Name,
             RepositoryId = repository.RepositoryId,
             StoreKind = store.Kind,
-            Location = store.Location,
+            Location = settings is BucketSettings bucket ? bucket.Location : store.Location,
             AuditKeyFingerprint = repository.AuditKeyFingerprint,
             IsUnlocked = true,
             ConnectedUtc = DateTime.UtcNow,
         };
-        var settings = new FolderStoreSettings { Name = Name, Path = store.Location, Access = default };
         Registry.Repositories.Add(new RepositoryConnection(session, repository, settings));
         if (Patience > 0) Registry.OthersLimit = TimeSpan.FromSeconds(Patience);
         Emit(session);

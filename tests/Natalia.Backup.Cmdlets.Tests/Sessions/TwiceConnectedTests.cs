@@ -1,5 +1,6 @@
 using System.Security;
 using Natalia.Backup.Cmdlets.Tests.Appliances;
+using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Cmdlets.Tests.Sessions;
@@ -35,6 +36,25 @@ public sealed class TwiceConnectedTests : SuccessionRoom
         Assert.Contains("has the same id as 'local'", Assert.Single(connected.Warnings));
         Assert.Equal(["copy"], Ok("(Get-NataliaRestorePoint -Repository copy).Repository").Text);
         Assert.Equal(["local"], Ok("(Get-NataliaRestorePoint).Repository").Text);
+    }
+
+    [Fact]
+    public void Buckets_of_one_name_on_two_servers_are_two_places()
+    {
+        using TemporaryFolder copy = Copy();
+        const string add = "$null = Add-Repository $args[0] -Name $args[1] -Endpoint $args[2]";
+        Ok("Disconnect-NataliaRepository local");
+        Ok(add, FolderStore.Open(Folder["repository"], create: false), "one", "https://one.example");
+        Ok(add, FolderStore.Open(Folder["repository"], create: false), "again", "HTTPS://ONE.example:443/");
+        Assert.Equal(["one"], Ok("(Test-NataliaRepository -Repository one, again).Repository "
+            + "| Select-Object -Unique").Text);
+        Ok("Optimize-NataliaRepository");
+
+        Ok(add, FolderStore.Open(copy.Path, create: false), "two", "https://two.example");
+        Assert.Equal(["one", "two"], Ok("(Test-NataliaRepository -Repository one, again, two).Repository "
+            + "| Select-Object -Unique").Text);
+        foreach (string write in new[] { "Optimize-NataliaRepository", "Invoke-NataliaRetention -Confirm:$false" })
+            Assert.Equal(["RepositoryAmbiguous"], Run(write).ErrorIds);
     }
 
     [Fact]
