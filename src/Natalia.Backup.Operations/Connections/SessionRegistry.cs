@@ -72,7 +72,7 @@ internal sealed class SessionRegistry : IDisposable
                     "Name a repository of this product: one in a folder, on a share, or in a bucket.");
             return named;
         }
-        List<RepositoryConnection> able = [.. Repositories.Each.Where(r => r.Takes(hypervisor))];
+        List<RepositoryConnection> able = [.. Repositories.EachThat(r => r.Takes(hypervisor))];
         // With a part of the profile missing, the only one that is left need not be the one that was meant.
         List<AwayConnection> away = [.. Repositories.Away
             .Where(r => isNative

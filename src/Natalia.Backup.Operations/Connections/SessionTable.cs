@@ -27,6 +27,12 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
     /// </summary>
     internal IReadOnlyList<T> Each => Once(All);
 
+    /// <summary>
+    /// The same of those that fit. Those that do not are left out first: of two sessions to one place, one may fit
+    /// alone.
+    /// </summary>
+    internal IReadOnlyList<T> EachThat(Func<T, bool> fits) => Once(All.Where(fits));
+
     /// <summary>What a profile names and could not be connected.</summary>
     internal IReadOnlyList<AwayConnection> Away
     {

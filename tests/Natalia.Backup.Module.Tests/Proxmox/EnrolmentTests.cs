@@ -65,6 +65,19 @@ public sealed class EnrolmentTests
     }
 
     [Fact]
+    public async Task Each_of_two_sessions_to_a_cluster_finds_its_own_storage()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.Connect();
+        fixture.Do("$null = Connect-NataliaHypervisor -Proxmox $args[0] -Credential $args[1] "
+            + "-ServerCertificateThumbprint $args[2] -Name pve2; "
+            + "$null = Connect-NataliaRepository -ProxmoxStorage pbs -Hypervisor pve2 -Name pbs2",
+            fixture.Hosts, ProxmoxFixture.Credential(), fixture.Pins);
+        Assert.Equal(["pbs", "pbs2"], fixture.Do("foreach ($h in 'pve', 'pve2') { (Set-NataliaAppliance natalia-01 "
+            + "-Hypervisor $h -PassThru).Repository }").Text);
+    }
+
+    [Fact]
     public async Task A_scheduled_vm_is_enrolled_by_its_schedule()
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
