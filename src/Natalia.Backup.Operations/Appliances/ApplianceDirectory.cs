@@ -283,7 +283,7 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
             else
             {
                 RepositoryConnection? log = connection.Evidence is EvidenceReference evidence
-                    ? registry.Repositories.Find(evidence.RepositoryId ?? evidence.Name)
+                    ? registry.Find(evidence)
                     : null;
                 settings = await EndedEnrolments.LeaveOutAsync(log, connection.Session.RepositoryId,
                     await connection.Points.GetApplianceSettingsAsync(described, cancellationToken)

@@ -26,8 +26,7 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
         CancellationToken cancellationToken)
     {
         if (wanted.All(w => w.Repository is not null))
-            _directory.Needed = [.. wanted.Select(w => registry.Repositories.Find(w.Repository!))
-                .OfType<RepositoryConnection>()];
+            _directory.Needed = [.. wanted.SelectMany(w => registry.Repositories.FindAll(w.Repository!))];
         // All that is wanted of a hypervisor is asked for at once.
         foreach (IGrouping<string, WantedBackup> same in wanted.GroupBy(r => string.Join("\n", r.Hypervisors ?? [])))
         {

@@ -34,7 +34,7 @@ internal sealed class SessionRegistry : IDisposable
     /// </summary>
     /// <param name="references">Names or ids; null or empty for all.</param>
     /// <param name="repositoryId">The id that came with a piped object; counts when nothing was named.</param>
-    /// <exception cref="NataliaException"><c>RepositoryNotConnected</c>.</exception>
+    /// <exception cref="NataliaException"><c>RepositoryNotConnected</c>, <c>RepositoryAmbiguous</c>.</exception>
     internal IReadOnlyList<RepositoryConnection> RepositoriesWithPoints(IReadOnlyList<string>? references,
         string? repositoryId)
     {
@@ -91,6 +91,11 @@ internal sealed class SessionRegistry : IDisposable
             "Name one with -Repository. Backups take a VM that was enrolled with Set-NataliaAppliance -Repository "
                 + "there without it.");
     }
+
+    /// <summary>The repository that keeps evidence; null when it is not connected.</summary>
+    /// <exception cref="NataliaException"><c>RepositoryAmbiguous</c>.</exception>
+    internal RepositoryConnection? Find(EvidenceReference evidence) =>
+        Repositories.Find(Repositories.Refer(evidence.Name, evidence.RepositoryId)!);
 
     /// <summary>The connected storages of a hypervisor, which work through its connection alone.</summary>
     internal IReadOnlyList<RepositoryConnection> StoragesOf(HypervisorConnection hypervisor) =>

@@ -33,6 +33,13 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
     /// </summary>
     internal IReadOnlyList<T> EachThat(Func<T, bool> fits) => Once(All.Where(fits));
 
+    /// <summary>
+    /// One connection to things of each identity, also where they are at several places: two sessions to one thing, or
+    /// to a copy of it, would show everything twice.
+    /// </summary>
+    internal IReadOnlyList<T> OfEachIdentity =>
+        [.. All.GroupBy(c => c.Identity ?? "name:" + c.Name).Select(g => g.OrderBy(c => c.IsLimited).First())];
+
     /// <summary>What a profile names and could not be connected.</summary>
     internal IReadOnlyList<AwayConnection> Away
     {
@@ -86,7 +93,7 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
     {
         lock (_gate)
         {
-            if (Find(connection.Name) is null)
+            if (FindAll(connection.Name).Count == 0)
             {
                 _connections.Add(connection);
                 ForgetAway(connection.Name);
@@ -119,7 +126,7 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
     {
         lock (_gate)
         {
-            if (Find(name) is not null) throw NameInUse(name);
+            if (FindAll(name).Count > 0) throw NameInUse(name);
         }
     }
 
@@ -129,7 +136,7 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
         lock (_gate)
         {
             string name = wanted;
-            for (int i = 2; Find(name) is not null; i++) name = FormattableString.Invariant($"{wanted}-{i}");
+            for (int i = 2; FindAll(name).Count > 0; i++) name = FormattableString.Invariant($"{wanted}-{i}");
             return name;
         }
     }
@@ -137,16 +144,48 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
     /// <summary>
     /// The connection of a name, or the best one to the thing of that identity; null when there is none.
     /// </summary>
+    /// <exception cref="NataliaException">Things at several places have that identity.</exception>
     internal T? Find(string nameOrIdentity)
+    {
+        IReadOnlyList<T> found = FindAll(nameOrIdentity);
+        return found.Select(c => c.Location).Distinct(StringComparer.Ordinal).Count() < 2
+            ? found.FirstOrDefault()
+            : throw new NataliaException(ambiguousId, NataliaErrorKind.InvalidOperation,
+                $"Which {noun}? {found.Count} with the id '{nameOrIdentity}' are connected: "
+                + $"{string.Join(", ", found.Select(c => $"'{c.Name}' ({c.Location})"))}.",
+                nameOrIdentity, $"Name one, or disconnect the others with Disconnect-{cmdletNoun}.");
+    }
+
+    /// <summary>The connection of a name, or all to things of that identity, the best one first.</summary>
+    internal IReadOnlyList<T> FindAll(string nameOrIdentity)
     {
         lock (_gate)
         {
-            return _connections.Find(c => string.Equals(c.Name, nameOrIdentity, StringComparison.OrdinalIgnoreCase))
-                ?? _connections
+            return FindByName(nameOrIdentity) is T named
+                ? [named]
+                : [.. _connections
                     .Where(c => string.Equals(c.Identity, nameOrIdentity, StringComparison.OrdinalIgnoreCase))
-                    .OrderBy(c => c.IsLimited).FirstOrDefault();
+                    .OrderBy(c => c.IsLimited)];
         }
     }
+
+    /// <summary>
+    /// What an object that tells its connection's name and identity refers to. The name tells several places of one
+    /// identity apart; but it may have gone to another thing since, and then the identity counts.
+    /// </summary>
+    /// <returns>A name or an identity; null where the object tells neither.</returns>
+    internal string? Refer(string? name, string? identity)
+    {
+        if (string.IsNullOrEmpty(identity)) return string.IsNullOrEmpty(name) ? null : name;
+        lock (_gate)
+            return name is not null && FindByName(name) is T named
+                && string.Equals(named.Identity, identity, StringComparison.OrdinalIgnoreCase)
+                ? name
+                : identity;
+    }
+
+    private T? FindByName(string name) =>
+        _connections.Find(c => string.Equals(c.Name, name, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>
     /// The connections whose names fit, each once; a name without wildcards that fits none is reported.
@@ -180,10 +219,8 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
     internal IReadOnlyList<T> ForReading(IReadOnlyList<string>? references)
     {
         if (references is { Count: > 0 }) return Once(references.Select(Get).Distinct());
-        IReadOnlyList<T> all = All;
-        if (all.Count == 0) throw NoneConnected();
-        // Two sessions to one thing would show everything twice.
-        return [.. all.GroupBy(c => c.Identity ?? "name:" + c.Name).Select(g => g.OrderBy(c => c.IsLimited).First())];
+        if (All.Count == 0) throw NoneConnected();
+        return OfEachIdentity;
     }
 
     /// <summary>The one connection that a command changes: the one named, or the only one.</summary>
@@ -221,8 +258,8 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
                 + $"sessions for one {noun}. Disconnect-{cmdletNoun} '{connection.Name}' closes this one."
             : $"The {noun} '{connection.Name}' ({connection.Location}) has the same id as '{other.Name}' "
                 + $"({other.Location}): it is the same one by another path, or a copy of its files. What is not named "
-                + $"is read from '{other.Name}' alone. Write to one of the two only: what is written to a copy makes "
-                + "it another history of the same points.";
+                + $"is read from '{other.Name}' alone; the id without a name means neither of them. Write to one of "
+                + "the two only: what is written to a copy makes it another history of the same points.";
     }
 
     private static bool IsSamePlace(T one, T other) =>
@@ -233,7 +270,8 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
             .Select(g => g.OrderBy(c => c.IsLimited).First())];
 
     /// <summary>The connection of a name or identity.</summary>
-    /// <exception cref="NataliaException">There is none.</exception>
+    /// <exception cref="NataliaException">There is none, or things at several places have that
+    /// identity.</exception>
     internal T Get(string nameOrIdentity) => Find(nameOrIdentity) ?? throw NotConnected(nameOrIdentity);
 
     private NataliaException NotConnected(string nameOrIdentity) =>

@@ -30,11 +30,11 @@ internal sealed class EvidenceBook(SessionRegistry registry, Action<string> warn
     /// The repository that keeps the evidence of a storage; null when it has none, or is no storage of a hypervisor.
     /// </summary>
     /// <exception cref="NataliaException"><c>EvidenceUnavailable</c>: it has one, which is not connected any
-    /// more.</exception>
+    /// more. <c>RepositoryAmbiguous</c>: copies of it are, and none under its name.</exception>
     internal static RepositoryConnection? Find(SessionRegistry registry, RepositoryConnection repository)
     {
         if (repository.Evidence is not EvidenceReference evidence) return null;
-        return registry.Repositories.Find(evidence.RepositoryId ?? evidence.Name)
+        return registry.Find(evidence)
             ?? throw new NataliaException(ErrorIds.EvidenceUnavailable, NataliaErrorKind.ResourceUnavailable,
             $"The evidence of the repository '{repository.Name}' is kept in '{evidence.Name}', which is not connected.",
             evidence.Name, "Connect it with Connect-NataliaRepository.");
@@ -92,7 +92,7 @@ internal sealed class EvidenceBook(SessionRegistry registry, Action<string> warn
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
-            throw e is NataliaException { ErrorId: ErrorIds.EvidenceUnavailable }
+            throw e is NataliaException { ErrorId: ErrorIds.EvidenceUnavailable or ErrorIds.RepositoryAmbiguous }
                 ? e
                 : new NataliaException(ErrorIds.EvidenceUnavailable, NataliaErrorKind.ResourceUnavailable,
                 $"The evidence of the repository '{repository.Name}' cannot be kept in '{repository.Evidence.Name}' "

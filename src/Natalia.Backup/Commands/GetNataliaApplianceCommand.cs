@@ -175,7 +175,7 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(texts);
         IReadOnlyList<RepositoryConnection> repositories = References.Clean(Repository) is { Count: > 0 } wanted
             ? Registry.RepositoriesWithPoints(wanted, null)
-            : [.. Registry.Repositories.Each.Where(c => !c.IsLimited)];
+            : [.. Registry.Repositories.OfEachIdentity.Where(c => !c.IsLimited)];
         // First, so that one of them that does not answer is told of as an error, and not as a warning besides.
         await directory.ListEnrolmentsAsync([.. repositories.Where(r => r.IsOwn)],
             cancellationToken).ConfigureAwait(false);

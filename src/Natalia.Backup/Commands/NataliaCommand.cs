@@ -28,6 +28,7 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
     private EvidenceBook? _evidence;
     private int _lastActivityId;
     private readonly HashSet<(Type, string)> _toldAway = [];
+    private HashSet<string> _said = [];
     private bool _hadInput;
     private volatile bool _hasErrors;
 
@@ -79,6 +80,7 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
         // Here, on the pipeline thread: bodies run on threads that have no runspace.
         _registry = RunspaceSessions.ForCurrent();
         _active = ActiveCommands.OfCurrentRunspace();
+        _said = [.. MyInvocation.BoundParameters.Keys];
         Active.Begin(this);
         Run(BeginAsync, failureEndsCommand: true);
     }
@@ -208,6 +210,20 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
 
     /// <summary>True when the user gave the parameter, whatever its value.</summary>
     private protected bool IsBound(string parameterName) => MyInvocation.BoundParameters.ContainsKey(parameterName);
+
+    /// <summary>True when the user gave the parameter itself, and no piped object did.</summary>
+    private protected bool IsSaid(string parameterName) => _said.Contains(parameterName);
+
+    /// <summary>
+    /// The repository that is meant: the one that the user named, else the one that a piped object came from; null
+    /// where neither says one.
+    /// </summary>
+    /// <param name="repository">The parameter -Repository, which piped objects may bind.</param>
+    /// <param name="repositoryId">The id that came with a piped object.</param>
+    private protected string? RepositoryMeant(string? repository, string? repositoryId) =>
+        repository is { Length: > 0 } && IsSaid("Repository")
+            ? repository
+            : Registry.Repositories.Refer(repository, repositoryId);
 
     /// <summary>True when the user wants to see what would be done.</summary>
     private protected bool IsWhatIf() =>

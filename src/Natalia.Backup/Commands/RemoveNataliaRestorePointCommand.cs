@@ -53,12 +53,8 @@ public sealed class RemoveNataliaRestorePointCommand : RestorePointCommand
 
     private protected override void CheckInput() => PipedReport.RequirePointToRemove(InputObject);
 
-    private protected override IReadOnlyList<RepositoryConnection> RepositoriesToSearch()
-    {
-        if (!string.IsNullOrEmpty(Repository)) return [Registry.Repositories.Get(Repository!)];
-        if (!string.IsNullOrEmpty(RepositoryId)) return [Registry.Repositories.Get(RepositoryId!)];
-        return [Registry.Repositories.ForWriting(null)];
-    }
+    private protected override IReadOnlyList<RepositoryConnection> RepositoriesToSearch() =>
+        [Registry.Repositories.ForWriting(RepositoryMeant(Repository, RepositoryId))];
 
     private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {

@@ -14,7 +14,7 @@ public abstract class RepositoryKeyCommand : NataliaCommand
     /// piped key is taken, else the only connected one; when several are connected, that is the error
     /// RepositoryAmbiguous.
     /// </summary>
-    [Parameter]
+    [Parameter(ValueFromPipelineByPropertyName = true)]
     [RepositoryReference]
     [ArgumentCompleter(typeof(RepositoryCompleter))]
     public string? Repository { get; set; }
@@ -26,5 +26,5 @@ public abstract class RepositoryKeyCommand : NataliaCommand
 
     /// <summary>The repository to change.</summary>
     private protected RepositoryConnection RepositoryToChange() =>
-        Registry.Repositories.ForWriting(string.IsNullOrEmpty(Repository) ? RepositoryId : Repository);
+        Registry.Repositories.ForWriting(RepositoryMeant(Repository, RepositoryId));
 }

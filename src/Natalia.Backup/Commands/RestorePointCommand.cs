@@ -35,9 +35,11 @@ public abstract class RestorePointCommand : NataliaCommand
 
     /// <summary>
     /// The repository: the session that <c>Connect-NataliaRepository</c> returned, or its name. Left out, the
-    /// repository of the piped restore point is taken, else the connected ones are searched.
+    /// repository of the piped restore point is taken, else the connected ones are searched. Where copies of one
+    /// repository are connected at several places, a piped point is looked for through the session that it came from;
+    /// where that one is gone and several are left, that is the error RepositoryAmbiguous.
     /// </summary>
-    [Parameter]
+    [Parameter(ValueFromPipelineByPropertyName = true)]
     [RepositoryReference]
     [ArgumentCompleter(typeof(RepositoryCompleter))]
     public string? Repository { get; set; }
@@ -60,7 +62,8 @@ public abstract class RestorePointCommand : NataliaCommand
 
     /// <summary>The repositories to look in for the current input.</summary>
     private protected virtual IReadOnlyList<RepositoryConnection> RepositoriesToSearch() =>
-        Registry.RepositoriesWithPoints(Repository is { Length: > 0 } named ? [named] : null, RepositoryId);
+        Registry.RepositoriesWithPoints(RepositoryMeant(Repository, RepositoryId) is string meant ? [meant] : null,
+            null);
 
     /// <summary>Which of several copies of a point to act on.</summary>
     private protected virtual IEnumerable<LocatedPoint> Choose(IReadOnlyList<LocatedPoint> copies) => copies;

@@ -39,6 +39,47 @@ public sealed class TwiceConnectedTests : SuccessionRoom
     }
 
     [Fact]
+    public void What_is_piped_from_a_copy_is_done_in_the_copy_and_an_id_alone_means_neither()
+    {
+        Ok("Invoke-NataliaBackup natalia-nice");
+        using TemporaryFolder copy = Copy();
+        Ok("$null = Connect-NataliaRepository -Path $args[0] -Name copy -Unencrypted", copy.Path);
+        const string newest = "Get-NataliaRestorePoint -Repository copy | Sort-Object Sequence | "
+            + "Select-Object -Last 1";
+        Assert.Equal(["copy"], Ok($"({newest} | Test-NataliaRestorePoint).Repository | Select-Object -Unique").Text);
+        Assert.Equal(["local"],
+            Ok($"({newest} | Test-NataliaRestorePoint -Repository local).Repository | Select-Object -Unique").Text);
+        Ok($"{newest} | Protect-NataliaRestorePoint -Reason trial");
+        Assert.Equal("0 1", Count("-Repository {0} | Where-Object IsProtected"));
+        Ok($"{newest} | Unprotect-NataliaRestorePoint -Reason trial -Confirm:$false");
+        Assert.Equal("0 0", Count("-Repository {0} | Where-Object IsProtected"));
+
+        foreach (string write in new[] { "Protect-NataliaRestorePoint -Reason trial", "Test-NataliaRestorePoint",
+            "Remove-NataliaRestorePoint -Confirm:$false" })
+            Assert.Equal(["RepositoryAmbiguous"],
+                Run($"{newest} | Select-Object RestorePointId, RepositoryId | {write}").ErrorIds);
+        Ok("Get-NataliaRestorePoint -Repository copy | Sort-Object Sequence | Select-Object -First 1 | "
+            + "Remove-NataliaRestorePoint -Confirm:$false");
+        Assert.Equal("2 1", Count("-Repository {0}"));
+
+        // Where only one of them is left, the id means that one, whatever the session was called before.
+        Assert.Equal(["local"], Ok("$point = Get-NataliaRestorePoint -Repository copy; "
+            + "Disconnect-NataliaRepository copy; "
+            + "($point | Test-NataliaRestorePoint).Repository | Select-Object -Unique").Text);
+    }
+
+    [Fact]
+    public void A_VM_that_is_named_is_listed_once_beside_a_copy()
+    {
+        using TemporaryFolder copy = Copy();
+        Ok("$null = Connect-NataliaRepository -Path $args[0] -Name copy -Unencrypted", copy.Path);
+        Assert.Equal(["local"], Ok("(Get-NataliaAppliance -Name natalia-nice).Repository").Text);
+        Assert.Equal(["copy"], Ok("(Get-NataliaAppliance -Name natalia-nice -Repository copy).Repository").Text);
+        Assert.Equal(["local"],
+            Ok("(Get-NataliaAppliance -Name natalia-nice | Invoke-NataliaBackup).Repository").Text);
+    }
+
+    [Fact]
     public void Buckets_of_one_name_on_two_servers_are_two_places()
     {
         using TemporaryFolder copy = Copy();
@@ -79,4 +120,8 @@ public sealed class TwiceConnectedTests : SuccessionRoom
             + "Connect-NataliaRepository -Path $args[0] -Name audit -AuditOnly",
             Folder["sealed"], password).Warnings);
     }
+
+    /// <summary>How many points fit in 'local' and in 'copy'.</summary>
+    private string Count(string which) => string.Join(" ", new[] { "local", "copy" }.Select(r =>
+        One($"@(Get-NataliaRestorePoint {which.Replace("{0}", r, StringComparison.Ordinal)}).Count")));
 }

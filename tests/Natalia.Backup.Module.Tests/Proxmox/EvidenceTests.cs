@@ -9,6 +9,31 @@ namespace Natalia.Backup.Module.Tests.Proxmox;
 public sealed class EvidenceTests
 {
     [Fact]
+    public async Task Beside_a_copy_of_the_evidence_repository_the_named_one_keeps_it_and_none_is_guessed()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.AddPoint(DateTimeOffset.UtcNow.AddDays(-3));
+        string folder = fixture.ConnectWithEvidence();
+        string copy = Path.Combine(fixture.Module.NewFolder(), "copy");
+        fixture.Do("Copy-Item $args[0] $args[1] -Recurse; Disconnect-NataliaRepository evidence; "
+            + "$null = Connect-NataliaRepository -Path $args[1] -Name copy -Unencrypted -WarningAction Ignore; "
+            + "$null = Connect-NataliaRepository -Path $args[0] -Name evidence -Unencrypted -WarningAction Ignore",
+            folder, copy);
+        fixture.Do("Get-NataliaRestorePoint -Repository pbs | Protect-NataliaRestorePoint -Reason one");
+        Assert.Equal((1, 0), (Records(folder), Records(copy)));
+
+        fixture.Do("Disconnect-NataliaRepository evidence; $null = Connect-NataliaRepository -Path $args[0] -Name "
+            + "other -Unencrypted -WarningAction Ignore", folder);
+        Assert.StartsWith("RepositoryAmbiguous,", fixture.Try("Get-NataliaRestorePoint -Repository pbs | "
+            + "Unprotect-NataliaRestorePoint -Reason two").ErrorIds.Single());
+        Assert.Equal((1, 0), (Records(folder), Records(copy)));
+
+        static int Records(string of) =>
+            Directory.GetFiles(of, "*native-point-protected*", SearchOption.AllDirectories).Length
+            + Directory.GetFiles(of, "*native-point-unprotected*", SearchOption.AllDirectories).Length;
+    }
+
+    [Fact]
     public async Task What_is_done_in_the_storage_is_recorded_with_its_reason_shown_and_verified()
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
