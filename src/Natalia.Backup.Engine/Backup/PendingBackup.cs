@@ -52,10 +52,13 @@ public sealed class PendingBackup : IAsyncDisposable
     public IReadOnlyDictionary<string, string> KnownTokens { get; }
 
     /// <summary>
-    /// Whether the newest point of any of the disks was made of another VM; false where there is none.
+    /// Whether the newest point, or the newest one of any of the disks, was made of another VM; false where there is
+    /// none. The newest one counts whatever its disks are called: a VM that was restored to another hypervisor has
+    /// disks with other ids.
     /// </summary>
-    public bool FollowsAnotherVM => _start.Parents.DiskIds.Select(d => _start.Parents.Find(d)?.Disk.NativeId)
-        .OfType<string>().Any(vm => vm != VmIdentity.Of(_vm));
+    public bool FollowsAnotherVM => (_start.Parents.Points.FirstOrDefault()?.Disks ?? [])
+        .Concat(_start.Parents.DiskIds.Select(d => _start.Parents.Find(d)?.Disk).OfType<ManifestDisk>())
+        .Select(d => d.NativeId).OfType<string>().Any(vm => vm != VmIdentity.Of(_vm));
 
     /// <summary>Whether the point is there; asked when <see cref="ExecuteAsync"/> has failed.</summary>
     public PublishState State => _run?.State ?? PublishState.NotPublished;
