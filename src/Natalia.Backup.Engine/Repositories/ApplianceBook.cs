@@ -64,6 +64,17 @@ internal sealed class ApplianceBook(RepositoryCore core)
             cancellationToken).ConfigureAwait(false))?.Settings;
     }
 
+    /// <summary>When the enrolment of an appliance ended, UTC; null when it is enrolled, or never was.</summary>
+    internal async Task<DateTime?> FindEndAsync(string applianceId, CancellationToken cancellationToken)
+    {
+        AuditLog log = core.ApplianceLog(applianceId);
+        return await FindWordAsync(applianceId, log, await log.ListAsync(cancellationToken).ConfigureAwait(false),
+            cancellationToken).ConfigureAwait(false) is (_, AuditRecord record)
+            && record.Event == AuditEvents.EnrolmentEnded
+            ? record.TimeUtc
+            : null;
+    }
+
     /// <summary>
     /// The settings of an appliance whose log was listed, and their record; null when it is not enrolled.
     /// </summary>

@@ -145,6 +145,11 @@ public sealed partial class Repository : IPointRepository
         CancellationToken cancellationToken) =>
         _appliances.FindSettingsAsync(applianceId, cancellationToken);
 
+    /// <summary>When the enrolment of an appliance ended, UTC; null when it is enrolled, or never was.</summary>
+    /// <param name="applianceId">The appliance.</param>
+    public Task<DateTime?> FindEnrolmentEndAsync(string applianceId, CancellationToken cancellationToken) =>
+        _appliances.FindEndAsync(applianceId, cancellationToken);
+
     /// <summary>Enrols an appliance, or changes its settings.</summary>
     /// <param name="settings">All settings, also the unchanged ones.</param>
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>.</exception>

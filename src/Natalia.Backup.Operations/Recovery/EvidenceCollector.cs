@@ -168,8 +168,7 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
         }
         if (!isNamed && troubles.Count == 0 && histories.TrueForAll(h => h.History.Settings is null)
             && histories.Max(h => h.History.EnrolmentEndedUtc) is DateTime ended
-            // Points that are newer, copies for instance, tell of an appliance that goes on somewhere else.
-            && histories.TrueForAll(h => h.History.Points.All(p => p.TimeUtc <= ended)))
+            && !histories.Exists(h => h.History.Points.Any(p => EnrolmentEnd.IsOutlivedBy(p, ended))))
             return null;
         // The evidence about a hypervisor's storage stands in another repository's log, which may not be measured.
         foreach (RepositoryConnection log in histories.Select(h => h.In.Log).OfType<RepositoryConnection>()

@@ -109,7 +109,7 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
     }
 
     /// <summary>
-    /// An appliance that has points in the repository that was named, and was never enrolled there: copies of another
+    /// An appliance that has points in the repository that was named, and is not enrolled there: copies of another
     /// one's. Named by its id alone, because a wildcard or a name means what is enrolled.
     /// </summary>
     private async Task<Enrolment?> FindPointsAloneAsync(IReadOnlyList<Enrolment> enrolments,
@@ -129,14 +129,25 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
         });
     }
 
+    /// <summary>
+    /// Whether a repository in which an appliance is not enrolled has points of it, and does not know of an end behind
+    /// all of them.
+    /// </summary>
     private static async Task<bool> HoldsPointsAloneAsync(RepositoryConnection repository, string applianceId,
         CancellationToken cancellationToken)
     {
         KnownEnrolments known = await repository.Repository.GetEnrolmentsAsync([applianceId],
             cancellationToken).ConfigureAwait(false);
-        return known.Enrolled.Count == 0 && known.Ended.Count == 0
-            && (await repository.Repository.GetApplianceIdsAsync(cancellationToken).ConfigureAwait(false))
+        if (known.Enrolled.Count > 0) return false;
+        if (known.Ended.Count == 0)
+            return (await repository.Repository.GetApplianceIdsAsync(cancellationToken).ConfigureAwait(false))
                 .Contains(applianceId);
+        // It was told once, and points of it came since.
+        return await repository.Repository.FindEnrolmentEndAsync(applianceId, cancellationToken).ConfigureAwait(false)
+            is DateTime ended
+            && (await repository.Repository.GetRestorePointsAsync(
+                new RestorePointFilter { ApplianceId = applianceId, AfterUtc = ended }, null,
+                cancellationToken).ConfigureAwait(false)).Any(p => EnrolmentEnd.IsOutlivedBy(p, ended));
     }
 
     /// <summary>

@@ -272,6 +272,11 @@ public sealed class SeveralVMsTests : SuccessionRoom
             + "-Repository local; Get-NataliaRestorePoint -Repository local | "
             + "Copy-NataliaRestorePoint -Destination copies");
         Assert.NotEmpty(Ok("Measure-NataliaRecovery -Repository copies").Output);
+        // It ends for good: they are told again, by the same command.
+        EngineSession.Result again = Ok("Unregister-NataliaAppliance natalia-nice -Reason closed -Confirm:$false");
+        Assert.Equal(Cures(ended), Cures(again));
+        Ok(Cures(again)[0] + " -Reason closed -Confirm:$false");
+        Assert.Empty(Run("Measure-NataliaRecovery -Repository copies").Output);
     }
 
     [Fact]

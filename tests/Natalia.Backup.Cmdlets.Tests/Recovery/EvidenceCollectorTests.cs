@@ -327,6 +327,20 @@ public sealed class EvidenceCollectorTests : IDisposable
         Assert.InRange(handed.Count(h => h.IsAlive), 0, 4);
     }
 
+    [Fact]
+    public async Task A_point_of_a_wrong_clock_does_not_keep_an_ended_appliance_measured()
+    {
+        Repository repository = await ConnectAsync("nas");
+        await RepositoryFixture.BackupAsync(repository, RepositoryFixture.Disk(70_000, 1), time: Now.AddYears(3));
+        await BackUpAsync(repository, 1);
+        await repository.EndEnrolmentAsync(Settings(null), "closed", default);
+        Assert.Empty(await AllAsync("natalia-*"));
+        // One that was made since tells that it goes on.
+        _clock.Advance(TimeSpan.FromHours(1));
+        await RepositoryFixture.BackupAsync(repository, RepositoryFixture.Disk(70_000, 2), time: Now);
+        Assert.Single(await AllAsync("natalia-*"));
+    }
+
     private sealed class Told : IProgress<OperationProgress>
     {
         public List<OperationProgress> All { get; } = [];
