@@ -10,8 +10,10 @@ namespace Natalia.Backup.Hypervisors.Qemu;
 /// Gives disks of VMs: of one that runs by QEMU itself, of one that is switched off as a folder of exports does.
 /// </summary>
 internal sealed class QemuImageSource(FolderHypervisor folder, LiveBackups backups) : IImageSource,
-    IAttachmentSource
+    IAttachmentSource, IUnreachableLeftovers
 {
+    public string AsLongAs => "as long as it is switched off";
+
     public async Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, FreezeRequest how,
         CancellationToken cancellationToken)
     {
@@ -40,6 +42,12 @@ internal sealed class QemuImageSource(FolderHypervisor folder, LiveBackups backu
         }
         return found;
     }
+
+    public async Task<IReadOnlyList<Leftover>> FindUnreachableAsync(ApplianceDescription appliance,
+        CancellationToken cancellationToken) =>
+        await FindAsync(appliance.ApplianceId, cancellationToken).ConfigureAwait(false) is Machine vm
+            ? await LiveBackups.FindUnreachableAsync(vm, appliance.ApplianceId, cancellationToken).ConfigureAwait(false)
+            : [];
 
     public async Task RemoveLeftoverAsync(Leftover leftover, CancellationToken cancellationToken)
     {

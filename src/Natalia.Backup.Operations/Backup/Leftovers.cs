@@ -63,6 +63,10 @@ internal static class Leftovers
                 .Select(l => l.HistoryId).Distinct(StringComparer.Ordinal).Where(isOver).ToList())
                 await repository.WhileHeldAsync(history, stop => RemoveAsync(history, stop),
                     cancellationToken).ConfigureAwait(false);
+            if (hypervisor.Find<IUnreachableLeftovers>() is IUnreachableLeftovers unreachable)
+                kept.AddRange((await unreachable.FindUnreachableAsync(vm, cancellationToken).ConfigureAwait(false))
+                    .Where(l => IsOurs(l) && isOver(l.HistoryId))
+                    .Select(l => $"{What(l)} may be there, and cannot be removed {unreachable.AsLongAs}."));
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
@@ -71,18 +75,22 @@ internal static class Leftovers
         return (removed, kept);
 
         async Task<IReadOnlyList<Leftover>> FindAsync(CancellationToken stop) =>
-            [.. (await source.FindLeftoversAsync(vm, stop).ConfigureAwait(false))
-                .Where(l => l.ApplianceId == vm.ApplianceId && l.RepositoryId == repository.RepositoryId)];
+            [.. (await source.FindLeftoversAsync(vm, stop).ConfigureAwait(false)).Where(IsOurs)];
+
+        bool IsOurs(Leftover left) =>
+            left.ApplianceId == vm.ApplianceId && left.RepositoryId == repository.RepositoryId;
+
+        string What(Leftover left) =>
+            $"{vm.Name}: {Describe(left, $" of its history {left.HistoryId} in '{repository.Label}'")}";
 
         async Task RemoveAsync(string history, CancellationToken stop)
         {
             foreach (Leftover found in (await FindAsync(stop).ConfigureAwait(false)).Where(l => l.HistoryId == history))
             {
-                string what = $"{vm.Name}: {Describe(found, $" of its history {history} in '{repository.Label}'")}";
                 if (await TryRemoveAsync(source, found, stop).ConfigureAwait(false) is string why)
-                    kept.Add($"{what} could not be removed: {why}");
+                    kept.Add($"{What(found)} could not be removed: {why}");
                 else
-                    removed.Add($"{what} was removed: nothing counts from it any more.");
+                    removed.Add($"{What(found)} was removed: nothing counts from it any more.");
             }
         }
     }

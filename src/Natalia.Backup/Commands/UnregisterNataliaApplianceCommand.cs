@@ -268,6 +268,6 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
             cancellationToken).ConfigureAwait(false);
         foreach (string one in removed) EmitVerbose(one);
         foreach (string one in left)
-            EmitWarning($"{one} It stays on the VM. To have it removed, enrol the VM again and end that.");
+            EmitWarning($"{one} What is left stays on the VM. To have it removed, enrol the VM again and end that.");
     }
 }

@@ -1,7 +1,12 @@
+using System.Diagnostics;
 using Natalia.Backup.Cmdlets.Tests.RestoreTests;
 using Natalia.Backup.Cmdlets.Tests.Schedules;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Storage.Folders;
+using Natalia.Backup.Hypervisors.Qemu.Live;
+using Natalia.Backup.Hypervisors.Qemu.Machines;
 using Natalia.Backup.HyperVSimulator;
 using Natalia.Backup.Operations.Schedules;
 using Natalia.Backup.Testing;
@@ -259,5 +264,37 @@ public sealed class SuccessionTests : SuccessionRoom
             + "Disconnect-NataliaHypervisor hv");
         string warning = Assert.Single(room.Run("Unregister-NataliaAppliance natalia-01 -Confirm:$false").Warnings);
         Assert.Contains("what backups left on it for the next incremental stays", warning);
+    }
+    [QemuFact]
+    public void An_enrolment_that_ends_tells_what_may_be_in_the_images_of_a_vm_that_is_switched_off()
+    {
+        var machine = new Machine
+        {
+            Folder = Directory.CreateDirectory(Folder["qemu/off"]).FullName,
+            Id = Guid.NewGuid().ToString(),
+            Name = "natalia-off",
+            Disks = [new MachineDisk("data", "data.qcow2", DiskRole.Data, ImageFormat.Qcow2)],
+        };
+        machine.Write();
+        using (Process made = Process.Start("qemu-img",
+            ["create", "-q", "-f", "qcow2", Folder["qemu/off/data.qcow2"], "1M"]))
+            made.WaitForExit();
+        Ok("Connect-NataliaHypervisor -Qemu $args[0] -Name qemu; Set-NataliaAppliance natalia-off -Repository local",
+            Folder["qemu"]);
+        string id = One("(Get-NataliaAppliance natalia-off).ApplianceId");
+        string repositoryId = One("(Get-NataliaRepository).RepositoryId");
+        foreach ((char run, string history) in new[] { ('1', id), ('2', Lost) })
+            new BackupNote
+            {
+                RunId = new string(run, 32),
+                RepositoryId = repositoryId,
+                HistoryId = history,
+                CreatedUtc = new DateTime(2026, 11, 1, 0, 0, 0, DateTimeKind.Utc),
+                Disks = ["data"],
+            }.Write(machine);
+
+        string warning = Assert.Single(Ok("Unregister-NataliaAppliance natalia-off -Confirm:$false").Warnings);
+        Assert.Contains($"a bitmap of changes of its history {id} in 'local' (2026-11-01 00:00 UTC) may be there, and "
+            + "cannot be removed as long as it is switched off.", warning);
     }
 }

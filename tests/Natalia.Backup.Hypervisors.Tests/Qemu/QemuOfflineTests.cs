@@ -3,6 +3,7 @@ using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Qemu;
+using Natalia.Backup.Hypervisors.Qemu.Live;
 using Natalia.Backup.Hypervisors.Qemu.Machines;
 using Natalia.Backup.Testing;
 
@@ -70,6 +71,30 @@ public sealed class QemuOfflineTests : IDisposable
         Assert.Equal(RepositoryFixture.Disk(4096, 8), variables.Content.ToArray());
         Assert.Equal(4096, Assert.Single(await _hypervisor.Require<IAttachmentSource>("attachments")
             .FindAttachmentsAsync(vm, default)).SizeBytes);
+    }
+
+    [QemuFact]
+    public async Task What_may_be_in_the_images_of_a_vm_that_is_switched_off_is_told()
+    {
+        Convert();
+        ApplianceDescription vm = await FindAsync();
+        IUnreachableLeftovers unreachable = _hypervisor.Require<IUnreachableLeftovers>("leftovers");
+        Assert.Empty(await unreachable.FindUnreachableAsync(vm, default));
+        var note = new BackupNote
+        {
+            RunId = new string('a', 32),
+            RepositoryId = new string('b', 32),
+            HistoryId = new string('c', 32),
+            CreatedUtc = new DateTime(2026, 11, 1, 0, 0, 0, DateTimeKind.Utc),
+            Disks = ["data"],
+        };
+        note.Write(_machine);
+        Leftover left = Assert.Single(await unreachable.FindUnreachableAsync(vm, default));
+        Assert.Equal((note.RepositoryId, note.HistoryId, note.CreatedUtc),
+            (left.RepositoryId, left.HistoryId, left.CreatedUtc));
+        // Bitmaps of a raw image end with the VM's process.
+        (_machine with { Disks = [_machine.Disks[1]] }).Write();
+        Assert.Empty(await unreachable.FindUnreachableAsync(vm, default));
     }
 
     /// <summary>As disks of Hyper-V and of VMware come to a folder of QEMU; written by qemu-img.</summary>

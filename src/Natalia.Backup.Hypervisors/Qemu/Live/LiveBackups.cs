@@ -78,6 +78,18 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
         return found;
     }
 
+    /// <summary>
+    /// What may be in the images of a VM that is switched off: who has a note, and is looked for when it runs again.
+    /// </summary>
+    internal static async Task<IReadOnlyList<Leftover>> FindUnreachableAsync(Machine vm, string applianceId,
+        CancellationToken cancellationToken)
+    {
+        if (!KeepsBitmaps(vm) || BackupNote.GetAll(vm) is not { Count: > 0 } notes
+            || await LiveMachine.IsRunningAsync(vm, cancellationToken).ConfigureAwait(false))
+            return [];
+        return [.. notes.Select(n => Describe(n, applianceId, "a bitmap of changes", "state/", []))];
+    }
+
     /// <summary>Removes what stands of one backup.</summary>
     internal async Task RemoveAsync(Machine vm, Leftover leftover, CancellationToken cancellationToken)
     {
@@ -170,7 +182,7 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
             if (disks.Any(d => d.Bitmaps.Any(b => b.Name == note.Bitmap)) || IsFrozen(vm, note, frozen, disks)) return;
         }
         // What is kept in an image of a VM that is switched off is looked for when it runs again.
-        else if (vm.Disks.Any(d => d.Format == Engine.Disks.ImageFormat.Qcow2)) return;
+        else if (KeepsBitmaps(vm)) return;
         calls.Make("forget", () => note.Delete(vm));
     }
 
@@ -186,6 +198,9 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
         foreach (BackupNote note in ours.Where(n => !IsFrozen(machine.Machine, n, frozen, disks)))
             calls.Make("forget stale", () => note.Delete(machine.Machine));
     }
+
+    /// <summary>Whether the images of a VM keep bitmaps when its process ends.</summary>
+    private static bool KeepsBitmaps(Machine vm) => vm.Disks.Any(d => d.Format == Engine.Disks.ImageFormat.Qcow2);
 
     private static bool IsFrozen(Machine vm, BackupNote note, ISet<string> names, IReadOnlyList<LiveDisk> disks) =>
         note.IsGuestFrozen
