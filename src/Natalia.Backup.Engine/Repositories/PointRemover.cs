@@ -139,7 +139,11 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
                 cancellationToken).ConfigureAwait(false);
             // Another reason for which a point stays is worth a record of its own; the same one, told every night, not.
             if (isProtected ? before.States.IsProtectedFor(point.RestorePointId, reason) : !before.Point.IsProtected)
+            {
+                // It may be of a call whose flush failed.
+                await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
                 return before.Point;
+            }
             long sequence = before.Manifest.Run.Sequence;
             await core.ApplianceLog(point.ApplianceId)
                 .AppendAsync(new AuditEntry(isProtected ? AuditEvents.PointProtected : AuditEvents.PointUnprotected)

@@ -10,7 +10,8 @@ namespace Natalia.Backup.Commands;
 /// <para>A protected point stays whatever the retention policy says, until Unprotect-NataliaRestorePoint lifts it. It
 /// uses none of the policy's slots and stands for no day, week or month.</para>
 /// <para>Who did it, when and why goes into the audit log. Of a point that is protected already, another reason is
-/// recorded as well; the same one again is not.</para>
+/// recorded as well; the same one again is not, but for a point in a storage of Proxmox VE, whose mark others can
+/// change: of one each wish is.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Protect-NataliaRestorePoint -Reason 'Before the upgrade to 5.2'</code>

@@ -1,4 +1,6 @@
 using Natalia.Backup.Cmdlets.Tests.Appliances;
+using Natalia.Backup.Engine.Storage.Folders;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Cmdlets.Tests.Points;
 
@@ -22,6 +24,30 @@ public sealed class ProtectionTests : SuccessionRoom
         Protect("case 17");
         Assert.Equal("point-protected case 17", Records()[3]);
         Assert.Equal(["True"], Ok("Test-NataliaAudit -Quiet").Text);
+    }
+
+    [Theory]
+    [InlineData("Protect")]
+    [InlineData("Unprotect")]
+    public void What_could_not_be_flushed_is_not_claimed_the_next_time(string verb)
+    {
+        if (verb == "Unprotect") Protect("case 17");
+        bool isStuck = false;
+        var store = new HookStore(FolderStore.Open(Folder["repository"], create: false))
+        {
+            Before = what => isStuck && what == "flush"
+                ? Task.FromException(new IOException("The disk does not answer."))
+                : Task.CompletedTask,
+        };
+        Ok("Disconnect-NataliaRepository local");
+        Ok("param($s) $null = Add-Repository $s -Name local", store);
+        string script = $"Get-NataliaRestorePoint | {verb}-NataliaRestorePoint -Reason closed";
+        isStuck = true;
+        Assert.Single(Run(script).Errors);
+        Assert.Single(Run(script).Errors);
+        isStuck = false;
+        Ok(script);
+        Assert.Single(Records(), r => r.EndsWith("protected closed", StringComparison.Ordinal));
     }
 
     private void Protect(string reason) => Assert.Equal(["True"], Ok("(Get-NataliaRestorePoint | "
