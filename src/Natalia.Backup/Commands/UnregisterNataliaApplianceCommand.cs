@@ -41,9 +41,6 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(void))]
 public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
 {
-    // A hint is not worth a longer wait.
-    private static readonly TimeSpan s_copiesLimit = TimeSpan.FromSeconds(5);
-
     private ApplianceDirectory? _directory;
 
     /// <summary>The enrolled appliance: an object of Get-NataliaAppliance, a name, a wildcard or an id.</summary>
@@ -157,21 +154,32 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
     private async Task TellOfCopiesAsync(Enrolment ended, CancellationToken cancellationToken)
     {
         string id = ended.Settings.ApplianceId;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        (RepositoryConnection Other, Task<(bool IsEnrolled, bool IsHolder)> Answer)[] asked =
+            [.. Registry.Repositories.Each.Where(r => r.IsOwn && !r.IsLimited
+                && r.Identity != ended.Repository.Identity)
+                .Select(r => (r, Task.Run(() => AskAsync(r, id, stop.Token), CancellationToken.None)))];
+        Task all = Task.WhenAll(asked.Select(a => a.Answer));
+        // A hint is not worth a longer wait, and a call that hangs does not look at its token.
+        await Task.WhenAny(all, Task.Delay(Registry.OthersLimit, stop.Token)).ConfigureAwait(false);
+        stop.Cancel();
+        // Nobody waits for what they still say.
+        _ = all.ContinueWith(t => _ = t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted,
+            TaskScheduler.Default);
+        cancellationToken.ThrowIfCancellationRequested();
         List<RepositoryConnection> holders = [];
-        foreach (RepositoryConnection other in Registry.Repositories.Each.Where(r => r.IsOwn && !r.IsLimited
-            && r.Identity != ended.Repository.Identity))
+        foreach ((RepositoryConnection other, Task<(bool IsEnrolled, bool IsHolder)> answer) in asked)
         {
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            limit.CancelAfter(s_copiesLimit);
             try
             {
-                if ((await other.Repository.GetEnrolmentsAsync([id], limit.Token).ConfigureAwait(false))
-                    .Enrolled.Count > 0)
-                    return;
-                if (await HoldsPointsAloneAsync(other, id, limit.Token).ConfigureAwait(false)) holders.Add(other);
+                if (!answer.IsCompleted)
+                    throw new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Timeout,
+                        $"It did not answer within {Registry.OthersLimit.TotalSeconds:0.#} seconds.", other.Name);
+                (bool isEnrolled, bool isHolder) = await answer.ConfigureAwait(false);
+                if (isEnrolled) return;
+                if (isHolder) holders.Add(other);
             }
-            catch (Exception e) when (e is NataliaException or OperationCanceledException
-                && !cancellationToken.IsCancellationRequested)
+            catch (Exception e) when (e is NataliaException or OperationCanceledException)
             {
                 EmitVerbose($"Whether '{other.Name}' holds copies of it was not to be seen: {e.Message}");
             }
@@ -181,6 +189,13 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
                 + "learn of this: where it alone is read, the appliance is measured further. "
                 + $"Unregister-NataliaAppliance -ApplianceId {id} -Repository '{holder.Name}' tells it.");
     }
+
+    private static async Task<(bool IsEnrolled, bool IsHolder)> AskAsync(RepositoryConnection repository,
+        string applianceId, CancellationToken cancellationToken) =>
+        (await repository.Repository.GetEnrolmentsAsync([applianceId], cancellationToken).ConfigureAwait(false))
+            .Enrolled.Count > 0
+            ? (true, false)
+            : (false, await HoldsPointsAloneAsync(repository, applianceId, cancellationToken).ConfigureAwait(false));
 
     private static IReadOnlyList<Enrolment> Choose(IReadOnlyList<Enrolment> enrolments,
         IReadOnlyList<RepositoryConnection> repositories, ApplianceSelector selector)

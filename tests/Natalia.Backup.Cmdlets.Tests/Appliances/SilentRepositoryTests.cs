@@ -55,6 +55,20 @@ public sealed class SilentRepositoryTests : SuccessionRoom
     }
 
     [Fact]
+    public void An_end_that_is_recorded_does_not_wait_for_a_repository_that_may_hold_copies()
+    {
+        Ok("New-NataliaRepository -Name copies -Path $args[0] -Unencrypted; "
+            + "Get-NataliaRestorePoint -Repository local | Copy-NataliaRestorePoint -Destination copies",
+            Folder["copies"]);
+        _isSilent = true;
+        EngineSession.Result ended = Ok(
+            "Unregister-NataliaAppliance natalia-nice -Repository local -Confirm:$false -Verbose");
+        // What answers is told all the same.
+        Assert.Contains("'copies'", Assert.Single(ended.Warnings));
+        _isSilent = false;
+    }
+
+    [Fact]
     public void Of_two_vms_none_goes_into_a_history_while_the_one_that_knows_is_silent()
     {
         // The first repository knows no VM, and its newest point is of the successor, which the second one knows.
