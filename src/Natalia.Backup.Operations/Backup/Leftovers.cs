@@ -61,8 +61,19 @@ internal static class Leftovers
         {
             foreach (string history in (await FindAsync(cancellationToken).ConfigureAwait(false))
                 .Select(l => l.HistoryId).Distinct(StringComparer.Ordinal).Where(isOver).ToList())
-                await repository.WhileHeldAsync(history, stop => RemoveAsync(history, stop),
-                    cancellationToken).ConfigureAwait(false);
+            {
+                try
+                {
+                    await repository.WhileHeldAsync(history, stop => RemoveAsync(history, stop),
+                        cancellationToken).ConfigureAwait(false);
+                }
+                catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+                {
+                    // A run may be in this one; the others are free.
+                    kept.Add($"{vm.Name}: what backups left on it of its history {history} in '{repository.Label}' "
+                        + $"could not be removed: {e.Message}");
+                }
+            }
             if (hypervisor.Find<IUnreachableLeftovers>() is IUnreachableLeftovers unreachable)
                 kept.AddRange((await unreachable.FindUnreachableAsync(vm, cancellationToken).ConfigureAwait(false))
                     .Where(l => IsOurs(l) && isOver(l.HistoryId))

@@ -488,7 +488,10 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
             await succession.ExecuteAsync(repository, after == succession.Before ? null : after, EmitWarning,
                 cancellationToken).ConfigureAwait(false);
             await TellAsync(repository, succession, after, standing, cancellationToken).ConfigureAwait(false);
-            await ClearAsync(located, repository, h => h != after.ApplianceId, " The next backup tries again.",
+            // Backups look for it where VMs followed each other.
+            await ClearAsync(located, repository, h => h != after.ApplianceId, after.FormerIds.Count > 0
+                ? " The next backup tries again."
+                : $" Set-NataliaAppliance '{description.Name}' -ApplianceId {after.ApplianceId} tries again.",
                 cancellationToken).ConfigureAwait(false);
             if (old is not null)
                 await ClearAsync(old, repository, h => h == after.ApplianceId, "", cancellationToken)
