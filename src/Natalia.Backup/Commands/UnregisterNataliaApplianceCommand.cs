@@ -162,6 +162,7 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
         Task all = Task.WhenAll(asked.Select(a => a.Answer));
         // A hint is not worth a longer wait, and a call that hangs does not look at its token.
         await Task.WhenAny(all, Task.Delay(Registry.OthersLimit, stop.Token)).ConfigureAwait(false);
+        HashSet<RepositoryConnection> heard = [.. asked.Where(a => a.Answer.IsCompleted).Select(a => a.Other)];
         stop.Cancel();
         // Nobody waits for what they still say.
         _ = all.ContinueWith(t => _ = t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted,
@@ -172,14 +173,14 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
         {
             try
             {
-                if (!answer.IsCompleted)
+                if (!heard.Contains(other))
                     throw new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Timeout,
                         $"It did not answer within {Registry.OthersLimit.TotalSeconds:0.#} seconds.", other.Name);
                 (bool isEnrolled, bool isHolder) = await answer.ConfigureAwait(false);
                 if (isEnrolled) return;
                 if (isHolder) holders.Add(other);
             }
-            catch (Exception e) when (e is NataliaException or OperationCanceledException)
+            catch (NataliaException e)
             {
                 EmitVerbose($"Whether '{other.Name}' holds copies of it was not to be seen: {e.Message}");
             }
