@@ -77,6 +77,9 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames, I
         Disks = [new ApplianceDisk("scsi0", DiskRole.System, 10), new ApplianceDisk("scsi1", DiskRole.Data, 20)],
     };
 
+    /// <summary>What stands of backups.</summary>
+    internal List<Leftover> Leftovers { get; } = [];
+
     public string Kind => "Fake";
 
     public string Location => "nowhere";
@@ -88,10 +91,13 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames, I
 
     public Task<IReadOnlyList<Leftover>> FindLeftoversAsync(ApplianceDescription? appliance,
         CancellationToken cancellationToken) =>
-        Task.FromResult<IReadOnlyList<Leftover>>([]);
+        Task.FromResult<IReadOnlyList<Leftover>>([.. Leftovers]);
 
-    public Task RemoveLeftoverAsync(Leftover leftover, CancellationToken cancellationToken) =>
-        throw new NotSupportedException();
+    public Task RemoveLeftoverAsync(Leftover leftover, CancellationToken cancellationToken)
+    {
+        if (!Leftovers.Remove(leftover)) throw new NotSupportedException();
+        return Task.CompletedTask;
+    }
 
     public Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, FreezeRequest how,
         CancellationToken cancellationToken)
