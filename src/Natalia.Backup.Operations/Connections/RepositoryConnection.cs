@@ -1,7 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Immutability;
-using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors.Contract;

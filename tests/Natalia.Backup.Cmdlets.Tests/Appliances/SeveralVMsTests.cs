@@ -115,9 +115,7 @@ public sealed class SeveralVMsTests : SuccessionRoom
         Directory.Delete(Folder["second"], true);
         EngineSession.Result taken = Ok($"Set-NataliaAppliance natalia-nice -ApplianceId {Lost} -Repository local "
             + "-PassThru");
-        // That it does not answer, and what it said when it did.
-        Assert.Equal(2, taken.Warnings.Count);
-        Assert.All(taken.Warnings, w => Assert.Contains("'second'", w));
+        Assert.Contains("'second'", Assert.Single(taken.Warnings));
         Assert.Equal(own, taken.Output.Single().Properties["SuccessorId"].Value);
     }
 
