@@ -155,7 +155,8 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
             {
                 KnownEnrolments known = await connection.Repository.GetEnrolmentsAsync([applianceId],
                     stop.Token).ConfigureAwait(false);
-                return [.. Of(connection, known)];
+                return [.. known.Enrolled.Select(s => new Enrolment(connection, s)),
+                    .. known.Ended.Select(s => new Enrolment(connection, s) { IsEnded = true })];
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
@@ -188,10 +189,6 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
         cancellationToken.ThrowIfCancellationRequested();
         return new StandingVMs(words);
     }
-
-    private static IEnumerable<Enrolment> Of(RepositoryConnection connection, KnownEnrolments words) =>
-        words.Enrolled.Select(s => new Enrolment(connection, s))
-            .Concat(words.Ended.Select(s => new Enrolment(connection, s) { IsEnded = true }));
 
     /// <summary>The selectors, and those of the VMs that stand for an appliance that one names by id.</summary>
     private static IReadOnlyList<ApplianceSelector> WithStanding(IReadOnlyList<ApplianceSelector> selectors,
