@@ -27,6 +27,8 @@ internal static class Program
             "Mono does not let one process open a file for writing that it has open for reading",
         ["An_image_that_shrinks_under_the_reader_is_not_read_as_zeros"] = "as above",
         ["A_disk_holds_secrets_so_only_its_owner_may_read_the_image"] = "this build knows Windows' rights, not Unix's",
+        ["Tells_how_much_was_to_be_written_and_how_much_a_full_disk_has_left"] =
+            "Mono tells the room of the root for every folder",
     };
 
     private static async Task<int> Main(string[] arguments)

@@ -190,14 +190,27 @@ public sealed class FolderStoreTests : IDisposable
                 () => store.PutAsync("a/second", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)),
                     PutOptions.Data, None));
         Assert.Equal((ErrorIds.StoreFull, Path.Combine(mount.Path, "a/second")), (error.ErrorId, error.Target));
-        Assert.EndsWith($" of '{store.Location}': 2.00 MiB were to be written next, and 1.00 MiB are free.",
-            error.Message, StringComparison.Ordinal);
         Assert.NotNull(error.RecommendedAction);
         Assert.Equal(1, await CountAsync(store));
         Assert.Empty(Directory.EnumerateFiles(Path.Combine(mount.Path, ".tmp")));
         await store.DeleteAsync("a/first", None);
         await store.PutAsync("a/second", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)), PutOptions.Data,
             None);
+    }
+
+    [MountFact]
+    public async Task Tells_how_much_was_to_be_written_and_how_much_a_full_disk_has_left()
+    {
+        using var mount = new MountedFolder("3m");
+        using FolderStore store = FolderStore.Open(mount.Path, create: true);
+        await store.PutAsync("a/first", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)), PutOptions.Data,
+            None);
+        NataliaException error =
+            await ErrorOf(
+                () => store.PutAsync("a/second", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)),
+                    PutOptions.Data, None));
+        Assert.EndsWith($" of '{store.Location}': 2.00 MiB were to be written next, and 1.00 MiB are free.",
+            error.Message, StringComparison.Ordinal);
     }
 
     [MountFact]

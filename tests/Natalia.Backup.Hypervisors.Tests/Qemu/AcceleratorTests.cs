@@ -54,11 +54,18 @@ public sealed class AcceleratorTests : IDisposable
 
         Assert.Equal(Accelerator.Emulation, await probe.WaitAsync(s_patience));
         string process = $"/proc/{File.ReadAllText(pid).Trim()}";
-        while (Directory.Exists(process) && !File.ReadAllText(process + "/stat").Contains(") Z "))
+        while (Runs(process))
         {
             started.Token.ThrowIfCancellationRequested();
             await Task.Yield();
         }
+    }
+
+    /// <summary>Not one that has ended, whether or not its parent has been told; it may end while it is looked at.</summary>
+    private static bool Runs(string process)
+    {
+        try { return !File.ReadAllText(process + "/stat").Contains(") Z "); }
+        catch (IOException) { return false; }
     }
 
     [Fact]

@@ -30,7 +30,8 @@ public sealed class FolderFixture : IDisposable
         return password;
     }
 
-    public string Full(string name) => Path.Combine(Root, name);
+    /// <summary>A slash in the name becomes what separates on this system.</summary>
+    public string Full(string name) => Path.Combine(Root, name.Replace('/', Path.DirectorySeparatorChar));
 
     public string Disk(string appliance) => Path.Combine(Appliances, appliance, "data.raw");
 
