@@ -206,9 +206,9 @@ SWAP
     [ "$brief" = 1 ] || timed 'scrub every object' "$into" -Step scrub -Work "$work" -Repository "$into"
 }
 
-# What the primitives take, right before what is measured against them.
+# What the primitives take, right before and right behind what is measured against them: a machine has slow minutes.
 primitives() {
-    local out=$work/primitives-$round.json
+    local out=$work/primitives-$round-$1.json
     dotnet "$program" primitives "$folder/disk.raw" --rounds 1 --folder "$work" --json "$out" > "$work/log" 2>&1 \
         || { echo "The primitives have failed:" >&2; cat "$work/log" >&2; exit 1; }
     primitive_files+=("$out")
@@ -220,8 +220,11 @@ primitive_files=()
 for round in $(seq "$rounds"); do
     [ "$rounds" = 1 ] || echo "round $round of $rounds"
     rm -rf "$work"/{restic,restic-cache,borg,borg-home,natalia,natalia-*,before,before-*,out,out-borg}
-    [ -z "$program" ] || primitives
-    for tool in ${tools//,/ }; do ( "${tool}_all" ); done
+    [ -z "$program" ] || primitives before
+    for tool in ${tools//,/ }; do
+        ( "${tool}_all" )
+        [ "$tool" != natalia ] || primitives after
+    done
 done
 images_file=
 if [ -n "$program" ] && [ "$images" != 0 ]; then

@@ -78,9 +78,21 @@ internal static unsafe class UnixFile
 
     /// <summary>
     /// True when some process has the file open for writing: Linux grants a read lease only when nobody has. False as
-    /// well where leases are not to be had (network file systems, files of another user), so a false is no proof.
+    /// well where leases are not to be had (network file systems, files of another user), so a false is no proof. A
+    /// true takes a sixteenth of a second: a program that is being started has every file of the one that starts it
+    /// open, until it runs itself, and so for a moment those that were written and closed meanwhile.
     /// </summary>
     internal static bool IsOpenForWriting(SafeHandle handle)
+    {
+        for (int milliseconds = 1; HasWriter(handle); milliseconds *= 2)
+        {
+            if (milliseconds > 32) return true;
+            Thread.Sleep(milliseconds);
+        }
+        return false;
+    }
+
+    private static bool HasWriter(SafeHandle handle)
     {
         const int F_SETSIG = 10, F_SETLEASE = 1024, F_RDLCK = 0, F_UNLCK = 2, SIGURG = 23;
         if (!Platform.IsLinux) return false;
