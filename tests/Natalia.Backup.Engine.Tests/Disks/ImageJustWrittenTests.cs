@@ -29,7 +29,7 @@ public sealed class ImageJustWrittenTests : IDisposable
         }))];
         try
         {
-            for (int i = 0; i < 400; i++)
+            for (int i = 0; i < 200; i++)
             {
                 string image = _folder[$"{i}.raw"];
                 File.WriteAllBytes(image, new byte[512]);
