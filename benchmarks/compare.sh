@@ -9,7 +9,7 @@ usage() {
     echo "  --install  install missing Debian packages with apt-get; without it they are only named"
     echo "  --rounds   how often everything is measured, by turns; the table shows medians; default 3"
     echo "  --brief    only a full, a second point, a restore and a verification"
-    echo "  --tools    which to run, in order; default natalia,restic,borg: right behind the primitives"
+    echo "  --tools    which to run, in order; default natalia,restic,borg; the primitives are measured before and behind natalia"
     echo "  --natalia  the runner; default out/natalia/natalia of this checkout"
     echo "  --before   the runner of another build, as the tool 'before': what a change made faster or slower"
     echo "  --images   how large the disk images are that are compared by format; 0 for none; default 512"
@@ -220,8 +220,8 @@ primitive_files=()
 for round in $(seq "$rounds"); do
     [ "$rounds" = 1 ] || echo "round $round of $rounds"
     rm -rf "$work"/{restic,restic-cache,borg,borg-home,natalia,natalia-*,before,before-*,out,out-borg}
-    [ -z "$program" ] || primitives before
     for tool in ${tools//,/ }; do
+        [ "$tool" != natalia ] || primitives before
         ( "${tool}_all" )
         [ "$tool" != natalia ] || primitives after
     done

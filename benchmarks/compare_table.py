@@ -4,7 +4,7 @@ The limit of a step is the start of the shell, the stretching of the password, a
 processors, whatever takes longest: the processors (the plain loop's processor time, with the system's part in the write, over all processors), or the disk
 that is written to. Its CPU is the sum of the same things in seconds of processor time. At an open prompt neither start nor password is part of it. Programs that use the machine as well make every step slower by the
 clock, and the limit much less so: then only the ratios of CPU say something. The primitives are measured right before and right behind our steps in each round.
-The fastest of all rounds, ours and the limit's, tell what a machine does that does nothing else; medians tell what it did.
+The fastest figures of all rounds, ours and the limit's (the least start and the least primitives), tell what a machine can do; medians tell what it did.
 """
 import json
 import statistics
@@ -50,7 +50,7 @@ def limit_of(primitives, name, start):
 
 
 def limits(results, primitives):
-    """Of each step the median limit, ours, how many limits that is, and what part of our time the limit is."""
+    """Of each step the median limit, ours, how many limits that is, also of the fastest of both, and what part of our time the limit is."""
     rows = {}
     if not primitives or (OURS, START) not in results:
         return rows

@@ -85,10 +85,21 @@ public sealed class RawDiskSource : IDiskSource
     public static RawDiskSource OpenFrozen(string path)
     {
         path = System.IO.Path.GetFullPath(path);
-        return Open(path, () => PositionalFile.OpenForReading(path, FileShare.ReadWrite | FileShare.Delete), true);
+        return Open(path, () => PositionalFile.OpenForReading(path, FileShare.ReadWrite | FileShare.Delete),
+            mayBeInUse: true);
     }
 
-    private static RawDiskSource Open(string path, Func<PositionalFile> open, bool isFrozen = false)
+    /// <summary>
+    /// Opens an image only to see what it is, also one that another program writes: what is read may be half of a
+    /// change. See <see cref="Open(string)"/>.
+    /// </summary>
+    /// <param name="image">The image.</param>
+    /// <exception cref="NataliaException">As with <see cref="OpenFrozen"/>; <c>PathNotContained</c> when a link took
+    /// its place.</exception>
+    public static RawDiskSource OpenShared(ContainedFile image) =>
+        Open(image.Path, () => image.Open(FileShare.ReadWrite | FileShare.Delete), mayBeInUse: true);
+
+    private static RawDiskSource Open(string path, Func<PositionalFile> open, bool mayBeInUse = false)
     {
         // Looked at before as well: opening some devices does something.
         if (Directory.Exists(path) || UnixFile.GetStatus(path) is { CanHoldDisk: false }) throw NoImage(path);
@@ -98,7 +109,7 @@ public sealed class RawDiskSource : IDiskSource
             file = open();
             UnixFileStatus? status = UnixFile.GetStatus(file.Handle);
             if (status is { CanHoldDisk: false }) throw NoImage(path);
-            if (!isFrozen && !Platform.IsWindows && UnixFile.IsOpenForWriting(file.Handle))
+            if (!mayBeInUse && !Platform.IsWindows && UnixFile.IsOpenForWriting(file.Handle))
                 throw InUse(path, "is open for writing in another program", null);
             if (status is { IsBlockDevice: true } device && !BlockDevice.IsReadOnly(device.NodeDevice)
                 && UnixOpen.IsClaimed(file.Handle))

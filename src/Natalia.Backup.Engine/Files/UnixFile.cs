@@ -79,14 +79,14 @@ internal static unsafe class UnixFile
     /// <summary>
     /// True when some process has the file open for writing: Linux grants a read lease only when nobody has. False as
     /// well where leases are not to be had (network file systems, files of another user), so a false is no proof. A
-    /// true takes an eighth of a second: a program that is being started has every file of the one that starts it
-    /// open, until it runs itself, and so for a moment those that were written and closed meanwhile.
+    /// true takes a second: a program that is being started has every file of the one that starts it open, until it
+    /// runs itself, and so for a moment those that were written and closed meanwhile.
     /// </summary>
     internal static bool IsOpenForWriting(SafeHandle handle)
     {
         for (int milliseconds = 1; HasWriter(handle); milliseconds *= 2)
         {
-            if (milliseconds > 64) return true;
+            if (milliseconds > 512) return true;
             Thread.Sleep(milliseconds);
         }
         return false;

@@ -246,7 +246,7 @@ internal static class ApplianceFolder
         if (format == ImageFormat.Raw || !DiskImages.CanRead(format)) return null;
         try
         {
-            using RawDiskSource image = RawDiskSource.Open(file);
+            using RawDiskSource image = RawDiskSource.OpenShared(file);
             DetectedImage? seen = ImageFormats.DetectAsync(image, CancellationToken.None).GetAwaiter().GetResult();
             return seen is not null && DiskImages.CanRead(seen.Format)
                 ? DiskImages.ProbeAsync(image, seen.Format, CancellationToken.None).GetAwaiter().GetResult()

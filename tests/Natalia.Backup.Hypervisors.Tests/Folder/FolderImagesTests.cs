@@ -40,6 +40,21 @@ public sealed class FolderImagesTests : IDisposable
     }
 
     [Fact]
+    public async Task An_image_that_is_in_use_is_listed_with_its_size()
+    {
+        byte[] disk = Disk();
+        await WriteAsync("vm/data.vhdx", DiskFormat.Vhdx, disk);
+        using var writing = new FileStream(_folder["vm/data.vhdx"], FileMode.Open, FileAccess.Write,
+            FileShare.ReadWrite);
+
+        ApplianceDescription vm = Assert.Single(await List());
+
+        Assert.Equal(disk.LongLength, Assert.Single(vm.Disks).SizeBytes);
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => FreezeAsync(vm));
+        Assert.Equal(ErrorIds.DiskInUse, e.ErrorId);
+    }
+
+    [Fact]
     public async Task A_chain_is_one_disk_and_its_parent_is_watched_as_well()
     {
         byte[] disk = Disk();

@@ -61,7 +61,9 @@ public sealed class AcceleratorTests : IDisposable
         }
     }
 
-    /// <summary>Not one that has ended, whether or not its parent has been told; it may end while it is looked at.</summary>
+    /// <summary>
+    /// Not one that has ended, whether or not its parent has been told; it may end while it is looked at.
+    /// </summary>
     private static bool Runs(string process)
     {
         try { return !File.ReadAllText(process + "/stat").Contains(") Z "); }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Natalia.Backup.Testing;
 
@@ -57,6 +58,39 @@ public sealed class CompareTests : IDisposable
 
         double Step(string name) => table.RootElement.GetProperty("steps").EnumerateArray()
             .Single(s => s.GetProperty("step").GetString() == name).GetProperty("seconds").GetDouble();
+    }
+
+    /// <summary>
+    /// Medians tell what the machine did, the fastest what it can do: slow minutes are in the first only.
+    /// </summary>
+    [BenchmarkFact]
+    public async Task The_table_shows_medians_and_the_fastest_of_ours_over_the_least_limit()
+    {
+        // Tool, step, round, seconds, seconds of processor time, memory, stored.
+        File.WriteAllLines(_folder["results.tsv"], [
+            .. new[] { 0.4, 0.6, 0.5 }.Select((s, i) => Row("start of the shell", i, s)),
+            .. new[] { 4.0, 2.5, 3.0 }.Select((s, i) => Row("verify", i, s)),
+        ]);
+        foreach ((string name, double cpu) in new[] { ("one", 3.0), ("two", 3.4), ("three", 5.0) })
+            File.WriteAllText(_folder[name], $$"""
+                { "processors": 2, "rounds": [ { "password": { "seconds": 0.2, "cpuSeconds": 0.2 },
+                  "verify": { "loop": { "seconds": 9, "cpuSeconds": {{cpu.ToString(CultureInfo.InvariantCulture)}} },
+                    "write": null } } ] }
+                """);
+
+        RunnerProcess.Result result = await RunnerProcess.RunProgramAsync("python3",
+            [Path.Combine(s_scripts, "compare_table.py"), _folder["results.tsv"], "", _folder["table.json"],
+            _folder["one"], _folder["two"], _folder["three"]]);
+
+        Assert.True(result.ExitCode == 0, result.Error + result.Output);
+        using JsonDocument table = JsonDocument.Parse(await File.ReadAllTextAsync(_folder["table.json"]));
+        JsonElement verify = table.RootElement.GetProperty("limits").GetProperty("verify");
+        Assert.Equal(0.5 + 0.2 + 1.7, verify.GetProperty("limitSeconds").GetDouble(), 6);
+        Assert.Equal(3.0 / 2.4, verify.GetProperty("timesLimit").GetDouble(), 6);
+        Assert.Equal(2.5 / (0.4 + 0.2 + 1.5), verify.GetProperty("fastestTimesLimit").GetDouble(), 6);
+
+        static string Row(string step, int round, double seconds) =>
+            string.Create(CultureInfo.InvariantCulture, $"natalia\t{step}\t{round}\t{seconds}\t1\t1\t0");
     }
 
     /// <summary>The password, and the slower of processors and disk.</summary>
