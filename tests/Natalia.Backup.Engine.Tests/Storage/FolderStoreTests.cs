@@ -183,12 +183,7 @@ public sealed class FolderStoreTests : IDisposable
     {
         using var mount = new MountedFolder("3m");
         using FolderStore store = FolderStore.Open(mount.Path, create: true);
-        await store.PutAsync("a/first", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)), PutOptions.Data,
-            None);
-        NataliaException error =
-            await ErrorOf(
-                () => store.PutAsync("a/second", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)),
-                    PutOptions.Data, None));
+        NataliaException error = await FillAsync(store);
         Assert.Equal((ErrorIds.StoreFull, Path.Combine(mount.Path, "a/second")), (error.ErrorId, error.Target));
         Assert.NotNull(error.RecommendedAction);
         Assert.Equal(1, await CountAsync(store));
@@ -203,14 +198,18 @@ public sealed class FolderStoreTests : IDisposable
     {
         using var mount = new MountedFolder("3m");
         using FolderStore store = FolderStore.Open(mount.Path, create: true);
-        await store.PutAsync("a/first", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)), PutOptions.Data,
-            None);
-        NataliaException error =
-            await ErrorOf(
-                () => store.PutAsync("a/second", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)),
-                    PutOptions.Data, None));
+        NataliaException error = await FillAsync(store);
         Assert.EndsWith($" of '{store.Location}': 2.00 MiB were to be written next, and 1.00 MiB are free.",
             error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>What the second of two objects fails with of which only one has room.</summary>
+    private static async Task<NataliaException> FillAsync(FolderStore store)
+    {
+        await store.PutAsync("a/first", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)), PutOptions.Data,
+            None);
+        return await ErrorOf(() => store.PutAsync("a/second",
+            new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)), PutOptions.Data, None));
     }
 
     [MountFact]
