@@ -102,18 +102,21 @@ public sealed class FolderStoreTests : IDisposable
         Assert.Equal([_folder[".tmp"]], Directory.EnumerateFileSystemEntries(_folder.Path));
     }
 
-    [Fact]
-    public async Task Keeps_an_object_that_is_put_while_its_folder_is_emptied()
+    // The deeper a folder is, the more of its parents go while it is made.
+    [Theory]
+    [InlineData("shared/deep")]
+    [InlineData("a/b/c/d/e/f/g/h")]
+    public async Task Keeps_an_object_that_is_put_while_its_folder_is_emptied(string folder)
     {
         using FolderStore store = FolderStore.Open(_folder.Path, create: true);
         await Parallel.ForEachAsync(Enumerable.Range(0, 8), async (worker, token) =>
         {
             for (int i = 0; i < 200; i++)
             {
-                await store.PutAsync($"shared/deep/{worker}", new ObjectContent(new byte[] { 1 }), PutOptions.Metadata,
+                await store.PutAsync($"{folder}/{worker}", new ObjectContent(new byte[] { 1 }), PutOptions.Metadata,
                     token);
-                Assert.NotNull(await store.StatAsync($"shared/deep/{worker}", token));
-                await store.DeleteAsync($"shared/deep/{worker}", token);
+                Assert.NotNull(await store.StatAsync($"{folder}/{worker}", token));
+                await store.DeleteAsync($"{folder}/{worker}", token);
             }
         });
         Assert.Equal(0, await CountAsync(store));

@@ -30,6 +30,9 @@ public sealed class FolderStore : IObjectStore, IPlacedStore, INestedStores
     /// <summary>From so many bytes on a write is worth a thread of its own.</summary>
     private const int LongWrite = 1 << 20;
 
+    /// <summary>So often an object's folder may go, emptied by others, before putting the object fails.</summary>
+    private const int PublishAttempts = 64;
+
     private readonly FolderLayout _layout;
     private readonly ConcurrentDictionary<string, bool> _unflushedFolders = new(StringComparer.Ordinal);
     private readonly Action<FileStream> _flushFile;
@@ -310,24 +313,28 @@ public sealed class FolderStore : IObjectStore, IPlacedStore, INestedStores
         string folder = Path.GetDirectoryName(final)!;
         for (int attempt = 1; ; attempt++)
         {
+            // Another process deletes the last object of the folder, and the folder with it, at any moment of this.
+            bool again = attempt < PublishAttempts;
             try
             {
-                // Making a folder whose parent goes at that moment fails as well: not in .NET, which tries again
-                // itself, but in other class libraries.
                 EnsureFolder(folder);
+            }
+            catch (IOException) when (again && !File.Exists(folder) && File.Exists(temporary))
+            {
+                // The folder or its parent went while it was made. Class libraries say so in different words: that a
+                // path, a folder or a file was not found, or that a file of this name exists. Whether the folder is
+                // there by now says nothing: another process may have made it since.
+                continue;
+            }
+            try
+            {
                 bool published = NativeFiles.TryPublish(temporary, final);
                 if (published) _unflushedFolders[folder] = true;
                 return published;
             }
-            catch (DirectoryNotFoundException) when (attempt < 64 && File.Exists(temporary))
+            catch (DirectoryNotFoundException) when (again && File.Exists(temporary))
             {
-                // Another process deleted the last object of the folder, and the folder with it.
-            }
-            catch (IOException)
-                when (attempt < 64 && !Directory.Exists(folder) && !File.Exists(folder) && File.Exists(temporary))
-            {
-                // The same, in the moment between making the folder, which was there already, and looking that it is
-                // one: .NET then says that a file of this name exists.
+                // It went before the object was in it.
             }
         }
     }
