@@ -87,13 +87,13 @@ results=$work/results.tsv
 # The disk under its one path; a hard link costs nothing.
 show() { ln -f "$folder/$1" "$work/vms/vm/data.raw"; cat "$work/vms/vm/data.raw" > /dev/null; }
 
-# run TOOL STEP REPOSITORY COMMAND...: wall, CPU, memory, and what the repository grew by.
+# run TOOL STEP REPOSITORY COMMAND...: wall, CPU, memory, what the repository grew by, and page faults that no disk was read for.
 run() {
     local tool=$1 step=$2 repository=$3 before after
     shift 3
     before=$(du -s -B1 "$repository" 2>/dev/null | cut -f1 || true)
     sync
-    if ! /usr/bin/time -o "$work/time" -f '%e %U %S %M' "$@" > "$work/log" 2>&1; then
+    if ! /usr/bin/time -o "$work/time" -f '%e %U %S %M %R' "$@" > "$work/log" 2>&1; then
         echo "$tool, $step has failed:" >&2
         cat "$work/log" >&2
         exit 1
@@ -101,7 +101,7 @@ run() {
     after=$(du -s -B1 "$repository" | cut -f1)
     # The last line: a program that ended with a failure writes one of its own before.
     tail -1 "$work/time" | awk -v t="$tool" -v s="$step" -v a="$after" -v b="${before:-0}" \
-        -v r="$round" 'BEGIN { OFS = "\t" } { print t, s, r, $1, $2 + $3, $4 * 1024, a - b }' >> "$results"
+        -v r="$round" 'BEGIN { OFS = "\t" } { print t, s, r, $1, $2 + $3, $4 * 1024, a - b, $5 }' >> "$results"
     tail -1 "$results" | awk -F'\t' '{ printf "%-8s %-32s %7.2f s  %6.2f s CPU  %6.0f MiB memory  %+9.1f MiB stored\n", $1, $2, $4, $5, $6 / 1048576, $7 / 1048576 }'
 }
 same() { cmp -s "$1" "$folder/disk2.raw" || { echo "$1 is not the disk that was backed up." >&2; exit 1; }; rm -f "$1"; }
@@ -168,7 +168,7 @@ SWAP
         if [ "$type" = verify ] || [ "$type" = restore ]; then show disk2.raw; tell_changes second; else show disk.raw; tell_changes first; fi
         sync
         step -Step prompt -Type "$type" -Work "$work" -Repository "$repository" > "$work/log"
-        awk -v t="$tool" -v s="at an open prompt, $title" -v r="$round" '/^seconds / { print t "\t" s "\t" r "\t" $2 "\t0\t0\t0" }' "$work/log" >> "$results"
+        awk -v t="$tool" -v s="at an open prompt, $title" -v r="$round" '/^seconds / { print t "\t" s "\t" r "\t" $2 "\t0\t0\t0\t0" }' "$work/log" >> "$results"
         tail -1 "$results" | awk -F'\t' '{ printf "%-8s %-32s %7.2f s\n", $1, $2, $4 }'
     }
     step -Step init -Work "$work" -Repository "$into" > /dev/null

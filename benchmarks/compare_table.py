@@ -4,6 +4,8 @@ The limit of a step is the start of the shell, the stretching of the password, a
 processors, whatever takes longest: the processors (the plain loop's processor time, with the system's part in the write, over all processors), or the disk
 that is written to. Its CPU is the sum of the same things in seconds of processor time. At an open prompt neither start nor password is part of it. Programs that use the machine as well make every step slower by the
 clock, and the limit much less so: then only the ratios of CPU say something. The primitives are measured right before and right behind our steps in each round.
+A page fault takes what the first touch of a page of memory took in the primitives, which themselves use their memory again: faults times that is what a process that
+has just begun takes for memory, on one processor or on several.
 The fastest figures of all rounds, ours and the limit's (the least start and the least primitives), tell what a machine can do; medians tell what it did.
 """
 import json
@@ -26,7 +28,7 @@ IMAGE_GOALS = {"write": 0.7, "read": 0.8}
 
 
 def read_results(path):
-    """Medians of wall, CPU, memory and stored bytes and the least of wall, by (tool, step), in order of appearance; and how many rounds there were."""
+    """Medians of wall, CPU, memory, stored bytes and page faults and the least of wall, by (tool, step), in order of appearance; and how many rounds there were."""
     values, rounds = {}, set()
     with open(path) as file:
         for line in file:
@@ -62,11 +64,13 @@ def limits(results, primitives):
         rounds = [limit_of(p, name, None if at_prompt else results[OURS, START]) for p in primitives]
         least = min(limit_of(p, name, None if at_prompt else [results[OURS, START][-1], 0])["wall"] for p in primitives)
         row = {key: statistics.median(r[key] for r in rounds) for key in rounds[0]}
+        page = statistics.median(p["rounds"][0]["pageSeconds"] for p in primitives)
         restic, borg = (None if at_prompt else results.get((tool, step)) for tool in ("restic", "borg"))
         rows[step] = {"limitSeconds": row["wall"], "plainLoopSeconds": row["plainLoop"], "limitCpuSeconds": row["cpu"],
                       "seconds": ours[0], "cpuSeconds": ours[1], "timesLimit": ours[0] / row["wall"], "fastestTimesLimit": ours[-1] / least, "share": row["wall"] / ours[0],
                       "cpuTimesLimit": None if at_prompt else ours[1] / row["cpu"], "timesRestic": ours[0] / restic[0] if restic else None,
-                      "timesBorg": ours[0] / borg[0] if borg else None, "goalTimesLimit": goal, "goalTimesRestic": restic_goal}
+                      "timesBorg": ours[0] / borg[0] if borg else None, "goalTimesLimit": goal, "goalTimesRestic": restic_goal,
+                      "pageFaults": None if at_prompt else ours[4], "pageSeconds": page}
     return rows
 
 
@@ -101,12 +105,14 @@ def print_all(results):
 
 def print_limits(rows, rounds):
     print("\nAgainst the limit of the primitives, medians of %d rounds" % rounds)
-    line("", ["limit, s", "plain loop", "ours, s", "x limit", "fastest", "share", "CPU x limit", "x restic", "x borg", "goal"])
+    line("", ["limit, s", "plain loop", "ours, s", "x limit", "fastest", "share", "CPU x limit", "x restic", "x borg", "goal", "page faults"])
     for step, r in rows.items():
         line("  " + step, ["%.2f" % r["limitSeconds"], "%.2f" % r["plainLoopSeconds"], "%.2f" % r["seconds"], "%.2f" % r["timesLimit"], "%.2f" % r["fastestTimesLimit"],
                            "%.0f%%" % (100 * r["share"]), number(r["cpuTimesLimit"], "%.2f"), number(r["timesRestic"], "%.2f"),
-                           number(r["timesBorg"], "%.2f"), number(r["goalTimesLimit"], "<= %.2f")])
+                           number(r["timesBorg"], "%.2f"), number(r["goalTimesLimit"], "<= %.2f"),
+                           number(r["pageFaults"], "%d")])
     print("limit: start of the shell, password, and the slower of processors (CPU of the plain loop over all of them) and disk; at an open prompt without start and password. Plain loop: the same primitives in one loop that overlaps them. Fastest: the fastest of our runs over the least limit.")
+    print("A page fault takes %.1f us here: 10,000 of them %.2f s of processor time." % tuple(rows[next(iter(rows))]["pageSeconds"] * n for n in (1e6, 1e4)))
 
 
 def print_images(images):
@@ -128,7 +134,7 @@ def main(results_path, images_path, json_path, *primitive_paths):
     if images:
         print_images(images)
     if json_path:
-        names = ("seconds", "cpuSeconds", "memoryBytes", "storedBytes", "leastSeconds")
+        names = ("seconds", "cpuSeconds", "memoryBytes", "storedBytes", "pageFaults", "leastSeconds")
         with open(json_path, "w") as file:
             json.dump({"rounds": rounds, "limits": rows, "images": images, "primitives": primitives,
                        "steps": [{"tool": t, "step": s, **dict(zip(names, v))} for (t, s), v in results.items()]}, file, indent=1)

@@ -15,10 +15,11 @@ internal sealed record PrimitivePass(
 
 /// <summary>One round of <see cref="Primitives"/>.</summary>
 /// <param name="Password">The stretching of a password.</param>
+/// <param name="PageSeconds">What the first touch of a page of memory takes, of 4 KiB.</param>
 /// <param name="PlainBytes">The disk's bytes that are not zeros.</param>
 /// <param name="StoredBytes">The same, compressed and sealed.</param>
 /// <param name="Full">Read, zero test, SHA-256, zstd, AES-GCM, SHA-256 of what is stored, write.</param>
 /// <param name="Restore">Read, AES-GCM, zstd, SHA-256, write.</param>
 /// <param name="Verify">The same without writing.</param>
-internal sealed record PrimitiveRound(PrimitiveTime Password, long PlainBytes, long StoredBytes, PrimitivePass Full,
-    PrimitivePass Restore, PrimitivePass Verify);
+internal sealed record PrimitiveRound(PrimitiveTime Password, double PageSeconds, long PlainBytes, long StoredBytes,
+    PrimitivePass Full, PrimitivePass Restore, PrimitivePass Verify);

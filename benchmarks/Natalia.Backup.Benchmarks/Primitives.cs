@@ -73,10 +73,12 @@ internal static class Primitives
         byte[] password = "benchmark"u8.ToArray(), salt = RandomNumberGenerator.GetBytes(16);
         PrimitiveTime stretching = PrimitiveTime.Of(
             () => SCrypt.Generate(password, salt, KeySlot.DefaultCost, 8, 1, 32));
+        double page = PageTouch.Measure();
         using var loops = new PrimitiveLoops(disk, runs, place);
         PrimitivePass full = loops.Full();
         PrimitivePass restore = loops.Restore();
-        return new PrimitiveRound(stretching, loops.PlainBytes, loops.StoredBytes, full, restore, loops.Verify());
+        return new PrimitiveRound(stretching, page, loops.PlainBytes, loops.StoredBytes, full, restore,
+            loops.Verify());
     }
 
     /// <summary>The disk's allocated blocks, cut where the engine cuts them into leaves.</summary>
@@ -108,6 +110,8 @@ internal static class Primitives
             "{0:0.0} MiB, {1:0.0} MiB stored, {2} processors, medians of {3} rounds", rounds[0].PlainBytes / 1048576.0,
             rounds[0].StoredBytes / 1048576.0, processors, rounds.Count));
         Console.WriteLine(Line("password", rounds.Select(r => r.Password)));
+        Console.WriteLine(string.Format(CultureInfo.InvariantCulture, "{0,-26} {1,8:0.00} us of each page of 4 KiB",
+            "memory, first touch", Median.Of(rounds.Select(r => r.PageSeconds)) * 1e6));
         foreach ((string step, Func<PrimitiveRound, PrimitivePass> pass) in
             new (string, Func<PrimitiveRound, PrimitivePass>)[]
             { ("full", r => r.Full), ("restore", r => r.Restore), ("verify", r => r.Verify) })

@@ -45,7 +45,7 @@ internal sealed class RunResources(TimeProvider clock, int workers)
     /// <summary>The memory of one worker.</summary>
     internal byte[] LeafBuffer(int worker)
     {
-        if (_leafBuffers.Count == worker) _leafBuffers.Add(new byte[BlockGeometry.LeafBytes]);
+        if (_leafBuffers.Count == worker) _leafBuffers.Add(LargeMemory.Allocate((int)BlockGeometry.LeafBytes));
         return _leafBuffers[worker];
     }
 

@@ -17,10 +17,10 @@ internal static class PageMemory
     internal static unsafe Memory<byte> Allocate(int bytes)
     {
 #if NET8_0_OR_GREATER
-        byte[] memory = GC.AllocateUninitializedArray<byte>(bytes + PageBytes, pinned: true);
+        byte[] memory = LargeMemory.Allocate(bytes + PageBytes, pinned: true);
         fixed (byte* p = memory) return memory.AsMemory((int)((PageBytes - (nuint)p % PageBytes) % PageBytes), bytes);
 #else
-        return new byte[bytes];
+        return LargeMemory.Allocate(bytes);
 #endif
     }
 }

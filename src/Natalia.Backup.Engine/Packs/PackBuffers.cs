@@ -16,11 +16,7 @@ internal sealed class PackBuffers(int count, int bytes) : IDisposable
     internal async Task<byte[]> RentAsync(CancellationToken cancellationToken)
     {
         await _free.WaitAsync(cancellationToken).ConfigureAwait(false);
-#if NET8_0_OR_GREATER
-        return _buffers.TryTake(out byte[]? buffer) ? buffer : GC.AllocateUninitializedArray<byte>(bytes);
-#else
-        return _buffers.TryTake(out byte[] buffer) ? buffer : new byte[bytes];
-#endif
+        return _buffers.TryTake(out byte[]? buffer) ? buffer : LargeMemory.Allocate(bytes);
     }
 
     internal void Return(byte[] buffer)

@@ -21,11 +21,7 @@ internal sealed class RequestRoom(int bytes)
         int start = Find(length);
         if (start < 0) return default;
         _parts.Add((start, start + length));
-#if NET8_0_OR_GREATER
-        _memory ??= GC.AllocateUninitializedArray<byte>(bytes);
-#else
-        _memory ??= new byte[bytes];
-#endif
+        _memory ??= LargeMemory.Allocate(bytes);
         return _memory.AsMemory(start, length);
     }
 

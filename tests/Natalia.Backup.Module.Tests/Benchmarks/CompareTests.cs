@@ -27,13 +27,19 @@ public sealed class CompareTests : IDisposable
         JsonElement[] measures = [.. table.RootElement.GetProperty("primitives").EnumerateArray()];
         Assert.Equal(2, measures.Length);
         JsonElement round = measures[0].GetProperty("rounds")[0];
+        // From a tenth of a microsecond on a machine of its own to dozens on a busy virtual one.
+        Assert.InRange(round.GetProperty("pageSeconds").GetDouble(), 1e-9, 1e-3);
         // Every fourth mebibyte is a hole; text of call records compresses.
         Assert.Equal(192L << 20, round.GetProperty("plainBytes").GetInt64());
         Assert.InRange(round.GetProperty("storedBytes").GetInt64(), 16L << 20, 128L << 20);
         // On two processors; each one more, up to the fifteenth, takes a leaf, half a pack, and what opens and seals.
         double most = (400 + 36 * (Math.Clamp(Environment.ProcessorCount, 2, 15) - 2)) * 1048576.0;
         Assert.All(table.RootElement.GetProperty("steps").EnumerateArray(),
-            step => Assert.InRange(step.GetProperty("memoryBytes").GetDouble(), 1, most));
+            step =>
+            {
+                Assert.InRange(step.GetProperty("memoryBytes").GetDouble(), 1, most);
+                Assert.InRange(step.GetProperty("pageFaults").GetDouble(), 1_000, 1_000_000);
+            });
         double start = Step("start of the shell");
         foreach ((string step, string pass, string[] stages) in new (string, string, string[])[]
         {
@@ -66,14 +72,15 @@ public sealed class CompareTests : IDisposable
     [BenchmarkFact]
     public async Task The_table_shows_medians_and_the_fastest_of_ours_over_the_least_limit()
     {
-        // Tool, step, round, seconds, seconds of processor time, memory, stored.
+        // Tool, step, round, seconds, seconds of processor time, memory, stored, page faults.
         File.WriteAllLines(_folder["results.tsv"], [
             .. new[] { 0.4, 0.6, 0.5 }.Select((s, i) => Row("start of the shell", i, s)),
             .. new[] { 4.0, 2.5, 3.0 }.Select((s, i) => Row("verify", i, s)),
         ]);
         foreach ((string name, double cpu) in new[] { ("one", 3.0), ("two", 3.4), ("three", 5.0) })
             File.WriteAllText(_folder[name], $$"""
-                { "processors": 2, "rounds": [ { "password": { "seconds": 0.2, "cpuSeconds": 0.2 },
+                { "processors": 2, "rounds": [ { "pageSeconds": 2e-6,
+                  "password": { "seconds": 0.2, "cpuSeconds": 0.2 },
                   "verify": { "loop": { "seconds": 9, "cpuSeconds": {{cpu.ToString(CultureInfo.InvariantCulture)}} },
                     "write": null } } ] }
                 """);
@@ -88,9 +95,12 @@ public sealed class CompareTests : IDisposable
         Assert.Equal(0.5 + 0.2 + 1.7, verify.GetProperty("limitSeconds").GetDouble(), 6);
         Assert.Equal(3.0 / 2.4, verify.GetProperty("timesLimit").GetDouble(), 6);
         Assert.Equal(2.5 / (0.4 + 0.2 + 1.5), verify.GetProperty("fastestTimesLimit").GetDouble(), 6);
+        Assert.Equal((30_001, 2e-6),
+            (verify.GetProperty("pageFaults").GetDouble(), verify.GetProperty("pageSeconds").GetDouble()));
+        Assert.Contains("A page fault takes 2.0 us here: 10,000 of them 0.02 s", result.Output);
 
         static string Row(string step, int round, double seconds) =>
-            string.Create(CultureInfo.InvariantCulture, $"natalia\t{step}\t{round}\t{seconds}\t1\t1\t0");
+            string.Create(CultureInfo.InvariantCulture, $"natalia\t{step}\t{round}\t{seconds}\t1\t1\t0\t{30_000 + round}");
     }
 
     /// <summary>The password, and the slower of processors and disk.</summary>
