@@ -4,9 +4,9 @@ using System.Runtime.InteropServices;
 namespace Natalia.Backup.Benchmarks;
 
 /// <summary>
-/// What a page of memory costs that a process touches for the first time. On a machine of its own it is a tenth to half
-/// a microsecond; on a virtual one whose hypervisor keeps the page tables itself it may be a hundred times that, and a
-/// process that has just begun touches tens of thousands.
+/// What a page of memory costs that a process touches for the first time: little on a machine of its own, much on a
+/// virtual one whose hypervisor keeps the page tables itself, and a process that has just begun touches tens of
+/// thousands.
 /// </summary>
 internal static class PageTouch
 {
