@@ -61,6 +61,9 @@ internal sealed class BackupRun(
         catch (NataliaException damage)
             when (damage.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing && !source.IsSealed)
         {
+            // What is missing may have been given back by another run, to which the lease has gone meanwhile: what
+            // that one stores must not be taken for what a dead one left.
+            await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
             // The parent cannot be compared with. A point must be made all the same, and it must not lean on what is
             // damaged.
             _resources.StartAnew();

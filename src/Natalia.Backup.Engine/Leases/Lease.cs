@@ -160,6 +160,10 @@ internal sealed class Lease : IAsyncDisposable
                 claimed = null;
                 throw Held(applianceId, winner, Lifetime);
             }
+            // A put that came late finds the name free as well when that epoch is over: whoever deleted what was there
+            // had claimed a later one before, and may be at work.
+            if (await LeaseRoom.IsTakenOverAsync(store, applianceId, epoch, cancellationToken).ConfigureAwait(false))
+                throw Held(applianceId, null, null);
             foreach (StoredObject old in room.All)
                 await DeleteAsync(store, old.Name, cancellationToken).ConfigureAwait(false);
             return new Lease(store, clock, applianceId, epoch, claim, claimedAt, localLock, wasTakenOver: !room.IsEnded)

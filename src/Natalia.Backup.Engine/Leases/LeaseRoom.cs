@@ -106,7 +106,10 @@ internal sealed class LeaseRoom
         foreach (StoredObject found in await store.ListAllAsync(directory, directory + Layout.Number(epoch) + "~",
             cancellationToken).ConfigureAwait(false))
         {
-            if (ParseEpoch(found.Name) <= epoch || found.Length < ShortestClaim) continue;
+            // An end is no claim, here as above: that of a later epoch lies beside it, or was deleted by a later one.
+            if (ParseEpoch(found.Name) <= epoch || found.Length < ShortestClaim
+                || found.Name.EndsWith(".end", StringComparison.Ordinal))
+                continue;
             try
             {
                 await Lease.ReadAsync(store, found.Name, cancellationToken).ConfigureAwait(false);
