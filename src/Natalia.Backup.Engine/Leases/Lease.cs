@@ -78,7 +78,7 @@ internal sealed class Lease : IAsyncDisposable
         string? lockDirectory, TimeProvider clock, string? purpose, CancellationToken cancellationToken)
     {
         string directory = Layout.Leases(applianceId);
-        string? claimed = null;
+        (string Name, Id128 Holder)? claimed = null;
         LocalLock? localLock = LocalLock.TryTake(lockDirectory, repositoryId, applianceId, out bool heldHere);
         try
         {
@@ -111,7 +111,7 @@ internal sealed class Lease : IAsyncDisposable
                 clock.UtcNow(), Id128.NewRandom(), localLock?.Nonce, purpose);
             byte[] claim = Encode(me, applianceId, epoch);
             string name = directory + Layout.Number(epoch);
-            claimed = name;
+            claimed = (name, me.Holder);
             DateTime before = clock.UtcNow(), after;
             long claimedAt = clock.GetTimestamp();
             async Task ClaimAsync() =>
@@ -177,7 +177,8 @@ internal sealed class Lease : IAsyncDisposable
             // Stopped between claim and use: a claim that nobody ends would keep other machines waiting.
             try
             {
-                if (claimed is not null) await EndAsync(store, claimed).ConfigureAwait(false);
+                if (claimed is var (unused, holder))
+                    await EndUnusedAsync(store, unused, holder, clock).ConfigureAwait(false);
             }
             finally
             {
@@ -229,6 +230,29 @@ internal sealed class Lease : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Ends a claim that comes to nothing, where it is there and names this holder. Any other may be that of a run at
+    /// work, which must not look as if it had ended. One that cannot be told runs out.
+    /// </summary>
+    private static async Task EndUnusedAsync(IObjectStore store, string claim, Id128 holder, TimeProvider clock)
+    {
+        try
+        {
+            using var bounded = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+            // Before that, two may each read their own.
+            if (!store.HasExclusiveCreate) await clock.WaitAsync(s_settle, bounded.Token).ConfigureAwait(false);
+            LeaseHolder? first = await TryReadAsync(store, claim, bounded.Token).ConfigureAwait(false);
+            if (first?.Holder != holder) return;
+        }
+        catch (Exception)
+        {
+            // Why the lease was not taken is what the caller throws.
+            return;
+        }
+        await EndAsync(store, claim).ConfigureAwait(false);
+    }
+
+    /// <summary>Never throws.</summary>
     private static async Task EndAsync(IObjectStore store, string claim)
     {
         try
