@@ -218,9 +218,9 @@ internal sealed class Lease : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _stopRenewing.Cancel();
-        await _renewing.ConfigureAwait(false);
         try
         {
+            await _renewing.ConfigureAwait(false);
             await EndAsync(_store, _directory + Layout.Number(_epoch)).ConfigureAwait(false);
         }
         finally
@@ -261,7 +261,7 @@ internal sealed class Lease : IAsyncDisposable
             await store.PutAsync(claim + ".end", new ObjectContent(Encode(null, "", 0)),
                 new PutOptions { Class = ObjectClass.Transient }, bounded.Token).ConfigureAwait(false);
         }
-        catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
+        catch (Exception)
         {
             // The store is away. The next holder on this machine finds the local lock free, one elsewhere waits until
             // the lease has run out.
@@ -287,9 +287,10 @@ internal sealed class Lease : IAsyncDisposable
             {
                 return;
             }
-            catch (NataliaException)
+            catch (Exception)
             {
-                // Tried again in two minutes; EnsureHeldAsync stops the writer when that goes on for too long.
+                // Whatever it was: tried again in two minutes. EnsureHeldAsync stops the writer when that goes on for
+                // too long.
             }
         }
     }
