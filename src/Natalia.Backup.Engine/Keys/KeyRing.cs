@@ -132,14 +132,15 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
         // is about to remove the slot that is to stay here.
         await RecordAsync(AuditEvents.KeyRemoved, keyId, gone.Name, null, cancellationToken).ConfigureAwait(false);
         HashSet<string> going = await ReadRemovedAsync(cancellationToken).ConfigureAwait(false);
-        if (stay.TrueForAll(k => going.Contains(k.KeyId)))
+        // What nobody here has opened does not count: it may be a slot that nobody can open.
+        if (!stay.Exists(k => k.IsProven && !going.Contains(k.KeyId)))
         {
             await RecordAsync(AuditEvents.KeyAdded, keyId, gone.Name,
-                "The removal was called off: another session is removing the other passwords.",
+                "The removal was called off: another session is removing the other passwords that work.",
                 cancellationToken).ConfigureAwait(false);
             throw new NataliaException(ErrorIds.LastKeySlot, NataliaErrorKind.ResourceBusy,
                 $"'{gone}' was not removed from the repository '{core.Options.Label}': another session is removing "
-                + "the others at this moment.",
+                + "the others that this one knows to work.",
                 keyId, "Look at what is left, then try again.");
         }
         try

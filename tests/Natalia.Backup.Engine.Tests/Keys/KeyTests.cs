@@ -107,13 +107,21 @@ public sealed class KeyTests
         (await fixture.OpenAsync()).Dispose();
     }
 
-    [Fact]
-    public async Task Two_sessions_that_remove_each_others_password_leave_one()
+    /// <param name="third">Whether there is a third slot, of which neither session knows the password.</param>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Two_sessions_that_remove_each_others_password_leave_one(bool third)
     {
         using var fixture = new RepositoryFixture { Password = "one" };
         using Repository repository = await fixture.CreateAsync();
         string first = (await repository.GetKeysAsync(default))[0].KeyId;
         string second = (await repository.AddKeyAsync(Secret("two")!, null, default)).KeyId;
+        if (third)
+        {
+            using Repository elsewhere = await fixture.OpenAsync();
+            await elsewhere.AddKeyAsync(Secret("three")!, null, default);
+        }
         // The other one has recorded that it removes "one", and has not deleted it yet: it dies there.
         var dying = new FaultStore(fixture.Store);
         using (Repository counted = await fixture.OpenAsync(dying, "two")) { }
