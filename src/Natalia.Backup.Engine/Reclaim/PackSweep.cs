@@ -349,19 +349,19 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
         failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound
             or ErrorIds.StoreReadFailed or ErrorIds.ObjectArchived;
 
+    /// <summary>Deletes a pack with all its revisions.</summary>
+    /// <returns>False when an object lock keeps one of them: locks of revisions end at different times, and nothing
+    /// but the list of what waits would lead back to the one that is left.</returns>
     private async Task<bool> DeletePackAsync(string name, CancellationToken cancellationToken)
     {
         if (!_packs.TryGetValue(name, out List<(int Revision, StoredObject Object)>? revisions)) return true;
-        bool deleted = false;
         foreach ((int revision, StoredObject item) in revisions.ToList())
         {
-            if (!await DeleteAsync(item.Name, item.Length, cancellationToken).ConfigureAwait(false)) continue;
-            deleted = true;
-            revisions.RemoveAll(r => r.Revision == revision);
+            if (await DeleteAsync(item.Name, item.Length, cancellationToken).ConfigureAwait(false))
+                revisions.RemoveAll(r => r.Revision == revision);
         }
-        if (!deleted) return false;
+        if (revisions.Count > 0) return false;
         DeletedPacks++;
-        if (revisions.Count > 0) return true;
         _packs.Remove(name);
         if (RunOf(name) is Run run && --_packsOf[run] == 0) _packsOf.Remove(run);
         return true;

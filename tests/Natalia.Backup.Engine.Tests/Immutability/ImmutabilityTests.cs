@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
@@ -102,6 +103,40 @@ public sealed class ImmutabilityTests
         ReclaimResult result = await repository.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default);
         Assert.True(result.ForgottenPoints == 1 && result.DeletedPacks > 0, result.ToString());
         Assert.DoesNotContain(await CheckAsync(repository), r => r.Result == CheckOutcome.Failed);
+    }
+
+    [Fact]
+    public async Task A_rewritten_pack_that_nothing_needs_goes_when_the_last_of_its_locks_has_ended()
+    {
+        (MemoryStore store, RepositoryFixture fixture) = New();
+        using RepositoryFixture disposed = fixture;
+        using Repository repository = await CreateAsync(fixture, new FaultStore(store), days: 7);
+        RestorePoint first = await BackupAsync(repository, Disk(1 << 20, 1), time: _clock.GetUtcNow().UtcDateTime);
+        string pack = Assert.Single(await store.ListAllAsync(Layout.Packs(Appliance.ApplianceId, PackArea.Data),
+            default)).Name;
+        await BackupAsync(repository, Disk(1 << 20, 2), time: _clock.GetUtcNow().UtcDateTime);
+        _clock.Advance(TimeSpan.FromDays(10));
+        await repository.RemoveRestorePointAsync(first, "a test", default);
+        _clock.Advance(TimeSpan.FromDays(4));
+        // The pack was rewritten later, so that its new revision is locked for longer.
+        DateTime now = _clock.GetUtcNow().UtcDateTime;
+        await store.ExtendAsync(pack, now.AddDays(1), default);
+        await store.PutAsync(pack + ".r1", new ObjectContent(await store.ReadAllAsync(pack, default)),
+            PutOptions.Metadata with { RetainUntilUtc = now.AddDays(3) }, default);
+
+        // The second one has looked at the record of the first.
+        for (int i = 0; i < 2; i++) await ReclaimAsync();
+        Assert.NotNull(await store.StatAsync(pack, default));
+        _clock.Advance(TimeSpan.FromDays(2));
+        Assert.Equal(0, (await ReclaimAsync()).DeletedPacks);
+        Assert.Null(await store.StatAsync(pack, default));
+        Assert.NotNull(await store.StatAsync(pack + ".r1", default));
+        _clock.Advance(TimeSpan.FromDays(2));
+        Assert.Equal(1, (await ReclaimAsync()).DeletedPacks);
+        Assert.Null(await store.StatAsync(pack + ".r1", default));
+
+        Task<ReclaimResult> ReclaimAsync() =>
+            repository.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default);
     }
 
     [Fact]
