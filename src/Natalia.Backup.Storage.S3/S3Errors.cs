@@ -14,7 +14,7 @@ internal static class S3Errors
     /// <summary>Whether this is trouble of a request, and so is to be translated.</summary>
     internal static bool IsRequestTrouble(Exception error) =>
         error is AmazonClientException or AmazonServiceException or HttpRequestException or IOException or WebException
-            or SocketException or AuthenticationException or System.Xml.XmlException
+            or SocketException or AuthenticationException or System.Xml.XmlException or TimeoutException
         || IsOfCredentials(error);
 
     /// <summary>
@@ -106,6 +106,14 @@ internal static class S3Errors
             return Make(StoreUnavailable, NataliaErrorKind.Connection,
                 $"The connection to {server} broke: {Deepest(error).Message}",
                 "Check the network between this machine and the server, then run the operation again.");
+        // The SDK throws what lies in the cancellation as which a connection that cannot be opened in time ends.
+        if (Find<TimeoutException>(error) is not null || error is OperationCanceledException)
+            return Make(StoreUnavailable, NataliaErrorKind.Timeout,
+                $"{(route.Proxy is null ? "The server " + server
+                    : $"The proxy {route.Proxy} on the way to {route.Host}")} took too long: "
+                + Deepest(error).Message,
+                "Check that the server runs, the port in the endpoint, and the network and firewalls between, then run "
+                + "the operation again.");
         if (connected && (Find<System.Xml.XmlException>(error) is not null || error is AmazonUnmarshallingException))
             return Make(StoreReadFailed, NataliaErrorKind.ReadFailed,
                 $"An answer of {server} cannot be read: {Deepest(error).Message}",

@@ -25,7 +25,7 @@ internal sealed class S3HttpClients : HttpClientFactory, IDisposable
         {
             AllowAutoRedirect = false,
             Proxy = Proxy,
-            ConnectTimeout = TimeSpan.FromSeconds(20),
+            ConnectTimeout = options.ConnectTimeout,
             // Name changes are noticed in the course of a long run.
             PooledConnectionLifetime = TimeSpan.FromMinutes(10),
             Expect100ContinueTimeout = TimeSpan.FromSeconds(3),

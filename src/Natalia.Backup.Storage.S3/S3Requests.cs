@@ -85,8 +85,10 @@ internal sealed class S3Requests : IDisposable
             // A cancelled request can end as a broken connection; the caller asked for a cancellation.
             throw new OperationCanceledException(error.Message, error, guard.Token);
         }
-        catch (Exception error) when (S3Errors.IsRequestTrouble(error))
+        catch (Exception error) when (S3Errors.IsRequestTrouble(error)
+            || error is OperationCanceledException && !guard.Token.IsCancellationRequested)
         {
+            // A cancellation that nobody here asked for is the network's way to say that something took too long.
             throw S3Errors.Translate(error, Options, Route, name, call, IsConnected);
         }
     }

@@ -73,6 +73,9 @@ public sealed record S3StoreOptions
     /// <summary>Opens the connection to a server; null for the usual way. For tests that give a name a place.</summary>
     internal Func<string, int, CancellationToken, Task<Stream>>? Connect { get; init; }
 
+    /// <summary>How long opening a connection may take, where the platform lets that be limited.</summary>
+    internal TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(20);
+
     /// <summary>The proxy; null for the one that environment and system name.</summary>
     internal IWebProxy? Proxy { get; init; }
 

@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Wrappers;
 using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Storage.S3.Tests;
@@ -93,6 +94,35 @@ public sealed class S3ErrorTests
         Uri closed = server.Endpoint;
         server.Dispose();
         Assert.Equal(ErrorIds.StoreUnavailable, (await OpenError(Options(closed))).ErrorId);
+    }
+
+    [Fact]
+    public async Task Says_that_a_connection_cannot_be_opened_in_time()
+    {
+        NataliaException error = await OpenError(Options(new Uri("http://s3.natalia.test")) with
+        {
+            ConnectTimeout = TimeSpan.FromMilliseconds(50),
+            Connect = async (_, _, stop) =>
+            {
+                await Task.Delay(Timeout.InfiniteTimeSpan, stop);
+                return Stream.Null;
+            },
+        });
+        Assert.Equal((ErrorIds.StoreUnavailable, NataliaErrorKind.Timeout), (error.ErrorId, error.Kind));
+        Assert.True(RetryPolicy.IsTransient(error));
+    }
+
+    [Fact]
+    public async Task Does_not_take_a_request_that_the_network_cancelled_for_one_that_the_caller_did()
+    {
+        using var requests = new S3Requests(Options(new Uri("http://127.0.0.1:1")), TimeProvider.System);
+        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() =>
+            requests.SendAsync<int>("a/b", S3Call.Get, () => { }, _ => throw new TaskCanceledException(), None));
+        Assert.Equal((ErrorIds.StoreUnavailable, NataliaErrorKind.Timeout), (error.ErrorId, error.Kind));
+        using var stopped = new CancellationTokenSource();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            requests.SendAsync<int>("a/b", S3Call.Get, stopped.Cancel, _ => throw new TaskCanceledException(),
+                stopped.Token));
     }
 
     [Fact]
