@@ -142,7 +142,10 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
             {
                 // It may be of a call whose flush failed.
                 await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
-                return before.Point;
+                if (lease is not null || !isProtected) return before.Point;
+                await RequireNoRemovalAsync(point, cancellationToken).ConfigureAwait(false);
+                return (await finder.FindAsync(point.ApplianceId, point.RestorePointId,
+                    cancellationToken).ConfigureAwait(false)).Point;
             }
             long sequence = before.Manifest.Run.Sequence;
             await core.ApplianceLog(point.ApplianceId)
@@ -154,6 +157,8 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
                     Reason = reason,
                 }, core.SigningSeed, cancellationToken).ConfigureAwait(false);
             await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            if (lease is null && isProtected)
+                await RequireNoRemovalAsync(point, cancellationToken).ConfigureAwait(false);
             // Also tells whether somebody removed it at the same moment.
             RestorePoint now = (await finder.FindAsync(point.ApplianceId, point.RestorePointId,
                 cancellationToken).ConfigureAwait(false)).Point;
@@ -163,6 +168,28 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
         {
             if (lease is not null) await lease.DisposeAsync().ConfigureAwait(false);
         }
+    }
+
+    /// <summary>
+    /// A protection that was recorded without the lease is sure only when no removal is at work afterwards: one that
+    /// had begun has read what is protected, and may not have come to this point yet. One that begins later sees the
+    /// record; what one that has ended did shows in the log.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>LeaseHeld</c>.</exception>
+    private async Task RequireNoRemovalAsync(RestorePoint point, CancellationToken cancellationToken)
+    {
+        LeaseRoom room = await LeaseRoom.ReadAsync(core.Store, point.ApplianceId,
+            cancellationToken).ConfigureAwait(false);
+        if (room.IsEnded) return;
+        LeaseHolder? holder = await room.FindHolderAsync(core.Store, cancellationToken).ConfigureAwait(false);
+        // One that cannot be read may be anybody's.
+        if (holder is null || holder.Purpose == LeasePurposes.Removal)
+            throw new NataliaException(ErrorIds.LeaseHeld, NataliaErrorKind.ResourceBusy,
+                $"It is not sure that the point {point} stays. That it is protected is recorded, but "
+                + (holder is null ? "another run" : $"a removal by {holder.User} on {holder.Host} (process "
+                    + $"{holder.ProcessId})")
+                + " had begun before, and may remove it all the same.", point.RestorePointId,
+                "Wait until the other run has ended, then protect the point again: that tells whether it is there.");
     }
 
     private NataliaException? FindRefusal(RestorePoint point, PointStates states, HashSet<string> readers,

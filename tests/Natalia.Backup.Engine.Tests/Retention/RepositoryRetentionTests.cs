@@ -191,6 +191,47 @@ public sealed class RepositoryRetentionTests
     }
 
     [Fact]
+    public async Task No_protection_is_promised_where_a_removal_begins_while_it_is_recorded()
+    {
+        using var fixture = new RepositoryFixture();
+        RestorePoint point;
+        using (Repository repository = await fixture.CreateAsync()) point = (await MakeAsync(repository, 2))[0];
+        // Another machine's backup holds the lease, and its retention follows.
+        Lease backup = await Lease.AcquireAsync(fixture.Store, point.RepositoryId, s_appliance, null,
+            TimeProvider.System, LeasePurposes.Backup, default);
+        var looked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var goOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var removing = new HookStore(new FaultStore(fixture.Store));
+        removing.Before = async what =>
+        {
+            if (!what.StartsWith("put ", StringComparison.Ordinal) || !what.Contains(AuditEvents.PointRemoved)) return;
+            looked.TrySetResult();
+            await goOn.Task;
+        };
+        using Repository other = await fixture.OpenAsync(removing);
+        Task? removal = null;
+        using var protecting = new HookStore(new FaultStore(fixture.Store));
+        protecting.Before = async what =>
+        {
+            if (!what.StartsWith("put ", StringComparison.Ordinal) || !what.Contains(AuditEvents.PointProtected))
+                return;
+            protecting.Before = _ => Task.CompletedTask;
+            await backup.DisposeAsync();
+            removal = other.RemoveRestorePointAsync(point, "retention", default);
+            await looked.Task;
+        };
+        using Repository admin = await fixture.OpenAsync(protecting);
+        NataliaException unsure = await Assert.ThrowsAsync<NataliaException>(() =>
+            admin.SetProtectionAsync(point, true, "evidence", default));
+        Assert.Equal((ErrorIds.LeaseHeld, point.RestorePointId), (unsure.ErrorId, unsure.Target));
+        goOn.SetResult();
+        await removal!;
+        Assert.Equal(ErrorIds.RestorePointNotFound,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => admin.SetProtectionAsync(point, true, "evidence", default))).ErrorId);
+    }
+
+    [Fact]
     public async Task One_point_that_cannot_be_removed_does_not_keep_the_others()
     {
         using var fixture = new RepositoryFixture();
