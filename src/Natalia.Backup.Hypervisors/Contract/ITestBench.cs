@@ -21,6 +21,8 @@ public interface ITestBench
     /// <c>CapabilityMissing</c>: this hypervisor cannot make a VM of such a source. <c>NetworkNotFound</c>,
     /// <c>StorageNotFound</c>, <c>PermissionDenied</c>.
     /// </exception>
+    /// <exception cref="RemainingVMException">Something may be there that <see cref="FindAsync"/> does not
+    /// find.</exception>
     Task<ITestVM> PrepareAsync(
         RestoreSource from, TestVMRequest request, IProgress<OperationProgress>? progress,
         CancellationToken cancellationToken);

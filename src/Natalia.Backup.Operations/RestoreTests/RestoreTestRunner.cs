@@ -36,6 +36,8 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
         ? null
         : new PointServing(plan.Point.OpenAsync, MountWishes.DefaultOverlayLimit, clock, warn);
     private ITestVM? _vm;
+    /// <summary>Why something may be there that no search finds; null when nothing is.</summary>
+    private RemainingVMException? _remaining;
     private IGuest? _guest;
     private TimeSpan? _restore;
     private TimeSpan _boot, _inside;
@@ -99,8 +101,16 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
         long watch = clock.GetTimestamp();
         await StepAsync(RestoreTestChecks.Restore, _point.ToString(), async () =>
         {
-            _vm = await plan.TestBench.PrepareAsync(plan.Source, request, progress,
-                cancellationToken).ConfigureAwait(false);
+            try
+            {
+                _vm = await plan.TestBench.PrepareAsync(plan.Source, request, progress,
+                    cancellationToken).ConfigureAwait(false);
+            }
+            catch (RemainingVMException e)
+            {
+                _remaining = e;
+                throw;
+            }
             return Passed($"VM {_vm.Info} on '{plan.Bench.Name}'", DescribeMaking());
         }).ConfigureAwait(false);
         if (_serving is null) _restore = clock.GetElapsedTime(watch);
@@ -345,9 +355,14 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
             if (_vm is not null) await _vm.DestroyAsync(limit.Token).ConfigureAwait(false);
             IReadOnlyList<ITestVM> there = await plan.TestBench.FindAsync(limit.Token).ConfigureAwait(false);
             ITestVM? still = there.FirstOrDefault(v => v.Info.RunId == _runId);
-            check = still is null
-                ? Passed(_vm is null ? "nothing was made, or it was removed" : "gone", null)
-                : Stays(still.Info.ToString(), "it is still listed", ErrorIds.TaskFailed);
+            check = still is not null ? Stays(still.Info.ToString(), "it is still listed", ErrorIds.TaskFailed)
+                // Half-made it bears no mark, so that not being listed says nothing.
+                : _remaining is { } left ? Stays(left.Target ?? _runId, "", left.ErrorId) with
+                {
+                    Detail = $"A test VM may still be on '{plan.Bench.Name}': {left.Message} {left.RecommendedAction} "
+                        + "The next test there from this machine destroys it if it bears its mark by then.",
+                }
+                : Passed(_vm is null ? "nothing was made, or it was removed" : "gone", null);
         }
         catch (Exception e) when (e is NataliaException or OperationCanceledException)
         {

@@ -133,6 +133,29 @@ public sealed class RestoreTestRunnerTests : IDisposable
         Assert.Empty(_room.Notes);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_may_remain_of_a_restore_unseen_is_told_and_its_note_stays(bool isStopped)
+    {
+        using var stop = new CancellationTokenSource();
+        _room.Site.OnCall = name =>
+        {
+            if (name != "BeginAsync") return;
+            if (isStopped) stop.Cancel();
+            throw new RemainingVMException(ErrorIds.TaskNotFinished, NataliaErrorKind.Timeout,
+                "VM 101 may be there.", "101", "Look at it.");
+        };
+        RestoreTestOutcome outcome = await _room.RunAsync(await _room.PlanAsync(), stop.Token);
+
+        Assert.Contains("VM 101 may be there.", outcome.Left, StringComparison.Ordinal);
+        Assert.Single(_room.Notes);
+        if (isStopped) return;
+        CheckResult check = outcome.Test!.Checks[^1];
+        Assert.Equal(("Destroyed", CheckOutcome.Failed, "101", "may still be there", ErrorIds.TaskNotFinished),
+            (check.Name, check.Result, check.Target, check.Actual, check.ErrorId));
+    }
+
     [Fact]
     public async Task A_missing_right_on_the_bench_says_nothing_of_the_point()
     {

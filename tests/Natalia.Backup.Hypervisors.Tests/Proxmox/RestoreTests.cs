@@ -175,6 +175,115 @@ public sealed class RestoreTests
     }
 
     [Fact]
+    public async Task A_restore_that_takes_too_long_is_stopped_and_leaves_no_vm()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        Assert.Contains("was stopped, and what it made was removed",
+            (await ThrowsAsync(ErrorIds.TaskNotFinished,
+                () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+                    Copy() with { Timeout = TimeSpan.FromSeconds(30) }, null, default))).Message);
+        Assert.Equal(100, fixture.Cluster.Guests.Single().Vmid);
+        Assert.All(fixture.Cluster.Tasks, t => Assert.NotNull(t.End));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_restore_that_cannot_be_stopped_names_the_vm_that_it_makes(bool isStopped)
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        using var stop = new CancellationTokenSource();
+        fixture.Server.Intercept = r =>
+        {
+            if (isStopped && r.Path.EndsWith("/log") && r.Path.Contains("qmrestore")) stop.Cancel();
+            return r.Method == "DELETE" ? SimulatorReply.Fail(500, "no quorum") : null;
+        };
+        RemainingVMException error = await Assert.ThrowsAsync<RemainingVMException>(
+            () => hypervisor.Find<ITestBench>()!.PrepareAsync(new RestoreSource.NativePoint(point),
+                new TestVMRequest { IsolatedNetwork = "vmbr9", Timeout = TimeSpan.FromSeconds(30) }, null,
+                stop.Token));
+        Assert.Equal((isStopped ? ErrorIds.TaskFailed : ErrorIds.TaskNotFinished, "101"),
+            (error.ErrorId, error.Target));
+        Assert.Contains("could not be stopped and may run on: ", error.Message);
+        Assert.Contains("no quorum", error.Message);
+    }
+
+    [Fact]
+    public async Task A_restore_of_whose_start_nothing_is_known_names_the_vm_that_it_would_make()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        fixture.Server.Intercept = r => r.Method == "POST" && r.Path.EndsWith("/qemu")
+            ? throw new IOException("broken")
+            : null;
+        RemainingVMException error = await Assert.ThrowsAsync<RemainingVMException>(
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default));
+        Assert.Equal((ErrorIds.RequestOutcomeUnknown, "101"), (error.ErrorId, error.Target));
+    }
+
+    [Fact]
+    public async Task Half_a_vm_that_stays_is_told_as_such()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(
+            c => (c.RestoreFailure, c.DestroyError) = ("no space left", "storage 'tank' is not online"));
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        RemainingVMException error = await Assert.ThrowsAsync<RemainingVMException>(
+            () => hypervisor.Find<ITestBench>()!.PrepareAsync(new RestoreSource.NativePoint(point),
+                new TestVMRequest { IsolatedNetwork = "vmbr9" }, null, default));
+        Assert.Equal((ErrorIds.TaskFailed, "101"), (error.ErrorId, error.Target));
+    }
+
+    [Fact]
+    public async Task Stopped_when_the_vm_is_made_it_is_removed()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        using var stop = new CancellationTokenSource();
+        fixture.Server.Intercept = r =>
+        {
+            if (r.Path.EndsWith("/qemu/101/config")) stop.Cancel();
+            return null;
+        };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, stop.Token));
+        Assert.Equal(100, fixture.Cluster.Guests.Single().Vmid);
+    }
+
+    [Theory]
+    [InlineData("/qemu/101/config", "cannot be read back")]
+    [InlineData("/status/start", "could not be started")]
+    public async Task What_goes_wrong_after_the_restore_says_that_the_vm_is_there(string path, string words)
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        fixture.Server.Intercept = r => r.Path.EndsWith(path) ? throw new IOException("broken") : null;
+        NataliaException error = await Assert.ThrowsAsync<NataliaException>(
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy() with { Start = true }, null, default));
+        Assert.StartsWith("VM 101 was restored on node 'pve1', but it " + words, error.Message);
+    }
+
+    [Fact]
+    public async Task Stopped_over_the_old_vm_it_says_that_that_may_be_incomplete()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        fixture.Cluster.Guest(100).Running = false;
+        using var stop = new CancellationTokenSource();
+        fixture.Server.Intercept = r =>
+        {
+            if (r.Path.EndsWith("/log") && r.Path.Contains("qmrestore")) stop.Cancel();
+            return null;
+        };
+        NataliaException error = await Assert.ThrowsAsync<NataliaException>(
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+                new NativeRestoreRequest { OverExisting = true }, null, stop.Token));
+        Assert.Contains("was stopped. VM 100 itself may be incomplete now", error.Message);
+        Assert.Equal(100, fixture.Cluster.Guests.Single().Vmid);
+    }
+
+    [Fact]
     public async Task Over_the_old_vm_only_explicitly_and_only_when_it_is_off()
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();

@@ -37,7 +37,8 @@ internal sealed class TaskWaiter(ApiClient client)
     }
 
     /// <summary>Stops a task and waits until it is gone, for a minute at most.</summary>
-    internal async Task StopAsync(Upid task)
+    /// <returns>How it ended; still running when it would not end.</returns>
+    internal async Task<TaskOutcome> StopAsync(Upid task)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         try
@@ -48,9 +49,10 @@ internal sealed class TaskWaiter(ApiClient client)
         catch (ApiException e) when (IsUnknown(e))
         {
             // Nothing runs that nobody knows.
-            return;
+            return new TaskOutcome(task, TaskState.Lost, 0, $"the server has no record of the task ({e.ServerText})",
+                []);
         }
-        await PollAsync(task, new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(1) },
+        return await PollAsync(task, new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(1) },
             limit.Token).ConfigureAwait(false);
     }
 

@@ -17,7 +17,9 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Restores;
 internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points, LeftOutDisks leftOut) : INativeRestore
 {
     private const int MaximumNumbers = 5;
+    private const int MaximumStops = 3;
     private static readonly TimeSpan s_clearingLimit = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan s_lookLimit = TimeSpan.FromMinutes(2);
     private readonly ArchivedGuests _archived = new(cluster, points);
     private static readonly Regex s_gone = new(@"does not exist|unable to find configuration file",
         RegexOptions.CultureInvariant | RegexOptions.IgnoreCase);
@@ -39,24 +41,64 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
             cancellationToken).ConfigureAwait(false);
         TimeSpan duration = clock.GetElapsedTime(watch);
         List<string> warnings = [.. plan.Warnings, .. taskWarnings];
-        GuestConfig config = await ReadBackAsync(vmid, plan, warnings, cancellationToken).ConfigureAwait(false);
         if (stored.Point.IsDataDiskOnly)
             warnings.Add($"The point holds the data disk alone: VM {vmid} has no system disk and cannot boot until "
                 + "one is attached.");
-        if (request.Start)
+        try
         {
-            TaskOutcome started = await cluster.RunAtGuestAsync(vmid, $"The start of VM {vmid}",
+            GuestConfig config = await ReadBackAsync(vmid, plan, warnings, cancellationToken).ConfigureAwait(false);
+            if (request.Start) await StartAsync(vmid, plan, cancellationToken).ConfigureAwait(false);
+            ClusterGuest guest = await LookAtAsync(vmid, plan, cancellationToken).ConfigureAwait(false);
+            return new NativeRestoreResult(GuestDescriber.Describe(cluster.ApplianceIdOf(vmid), vmid,
+                config["name"] ?? guest.Name, config, guest),
+                duration, warnings);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            string? left = plan.OverExisting
+                ? $"VM {vmid} on node '{plan.Node}' is restored, but was not looked at."
+                : await DestroyRemainsAsync(plan.Node, vmid, $"VM {vmid}").ConfigureAwait(false);
+            if (left is null) throw;
+            throw new NataliaException(ErrorIds.TaskFailed, NataliaErrorKind.InvalidOperation,
+                $"The restore of '{stored.Volid}' to VM {vmid} was stopped when the server had ended it. {left}", vmid,
+                plan.OverExisting ? $"Look at VM {vmid} before it is started." : RemainsAction(vmid));
+        }
+    }
+
+    private async Task StartAsync(string vmid, RestorePlan plan, CancellationToken cancellationToken)
+    {
+        TaskOutcome started;
+        try
+        {
+            started = await cluster.RunAtGuestAsync(vmid, $"The start of VM {vmid}",
                 TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(15) },
                 g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/status/start"), null,
                     cancellationToken, new RequiredRight("VM.PowerMgmt", $"/vms/{vmid}")),
                 cancellationToken).ConfigureAwait(false);
-            started.ThrowUnlessDone($"The start of the restored VM {vmid}", "It is restored, but not running.");
         }
-        ClusterGuest guest = await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
-        return new NativeRestoreResult(GuestDescriber.Describe(cluster.ApplianceIdOf(vmid), vmid,
-            config["name"] ?? guest.Name, config, guest),
-            duration, warnings);
+        catch (NataliaException e)
+        {
+            throw RestoredBut(vmid, plan, "it could not be started, or whether it was is not known.", e);
+        }
+        started.ThrowUnlessDone($"The start of the restored VM {vmid}", "It is restored, but not running.");
     }
+
+    private async Task<ClusterGuest> LookAtAsync(string vmid, RestorePlan plan, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException e)
+        {
+            throw RestoredBut(vmid, plan, "it could not be looked at afterwards.", e);
+        }
+    }
+
+    /// <summary>The VM is there whatever went wrong after its restore, and that is said.</summary>
+    private static NataliaException RestoredBut(string vmid, RestorePlan plan, string but, NataliaException e) =>
+        new(e.ErrorId, e.Kind, $"VM {vmid} was restored on node '{plan.Node}', but {but} {e.Message}", vmid,
+            e.RecommendedAction, e);
 
     /// <summary>Looks at all that can be known before something is made.</summary>
     private async Task<(StoredPoint Stored, RestorePlan Plan)> PrepareAsync(RestorePoint point,
@@ -143,24 +185,21 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
     private async Task<GuestConfig> ReadBackAsync(string vmid, RestorePlan plan, List<string> warnings,
         CancellationToken cancellationToken)
     {
+        GuestConfig config;
         try
         {
-            GuestConfig config = await TidyAsync(vmid, warnings, cancellationToken).ConfigureAwait(false);
-            CheckAdapters(vmid, config, plan.Adapters);
-            if (plan.OnBoot == false && JsonTolerance.ParseFlag(config["onboot"]) == true)
-                warnings.Add($"VM {vmid} starts with its node although the restore said otherwise: switch off 'Start "
-                    + "at boot' in its options.");
-            return config;
+            config = await TidyAsync(vmid, warnings, cancellationToken).ConfigureAwait(false);
         }
         catch (NataliaException e)
-            when (e.ErrorId is ErrorIds.PermissionDenied or ErrorIds.ApplianceNotFound
-                || e is ApiException { IsSilentNode: true })
         {
-            throw new NataliaException(e.ErrorId, e.Kind,
-                $"VM {vmid} was restored on node '{plan.Node}', but it cannot be read back, so its networks are not "
-                + $"proven. It was not started. {e.Message}",
-                vmid, e.RecommendedAction, e);
+            throw RestoredBut(vmid, plan, "it cannot be read back, so its networks are not proven. It was not started.",
+                e);
         }
+        CheckAdapters(vmid, config, plan.Adapters);
+        if (plan.OnBoot == false && JsonTolerance.ParseFlag(config["onboot"]) == true)
+            warnings.Add($"VM {vmid} starts with its node although the restore said otherwise: switch off 'Start "
+                + "at boot' in its options.");
+        return config;
     }
 
     /// <summary>Two VMs of one name cannot be told apart by any later command.</summary>
@@ -412,17 +451,13 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
         }
         catch (ApiException e) when (e.ErrorId == ErrorIds.RequestOutcomeUnknown)
         {
-            if (await cluster.Tasks.FindStartedAsync(plan.Node, "qmrestore", vmid, startUtc.AddSeconds(-2),
-                cancellationToken).ConfigureAwait(false) is not { } started)
-                throw;
-            task = started;
+            task = await FindStartedAsync(plan.Node, vmid, startUtc, e).ConfigureAwait(false);
         }
         var warnings = new List<string>();
         var options = new TaskWaitOptions
         {
             Timeout = plan.Timeout,
             MaximumInterval = TimeSpan.FromSeconds(10),
-            StopWhenCancelled = true,
             OnLogLine = line =>
             {
                 if (line.StartsWith("WARN", StringComparison.Ordinal)) warnings.Add(line);
@@ -437,35 +472,133 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
         {
             outcome = await cluster.Tasks.WaitAsync(task, options, cancellationToken).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (e is NataliaException or OperationCanceledException)
         {
-            if (!plan.OverExisting && await DestroyRemainsAsync(task.Node, vmid).ConfigureAwait(false) is string left)
-                throw new NataliaException(ErrorIds.TaskFailed, NataliaErrorKind.InvalidOperation,
-                    $"{what} was stopped. {left}", vmid, RemainsAction(vmid));
-            throw;
+            var known = e as NataliaException;
+            // Half of an existing VM would be worse than a restore that nobody watches.
+            string? left = plan.OverExisting && known is not null
+                ? $"The task on node '{task.Node}' may run on; VM {vmid} itself may be incomplete until it ends."
+                : await AbandonAsync(task, vmid, plan.OverExisting).ConfigureAwait(false);
+            if (left is null) throw;
+            string why = known is null ? $"{what} was stopped." : $"{what} could not be watched: {known.Message}";
+            throw Remaining(known?.ErrorId ?? ErrorIds.TaskFailed, known?.Kind ?? NataliaErrorKind.InvalidOperation,
+                $"{why} {left}", vmid, plan.OverExisting, e);
         }
-        string? note = null;
+        if (outcome.Succeeded) return warnings;
+        string? note;
         if (plan.OverExisting)
+        {
             note = outcome.State != TaskState.Running
                 ? $"VM {vmid} itself may be incomplete now: restore to a new number, or try again."
                 : null;
-        else if (outcome.State == TaskState.Failed && !IsTakenText(outcome.ExitStatus))
-            note = await DestroyRemainsAsync(task.Node, vmid).ConfigureAwait(false);
-        outcome.ThrowUnlessDone(what, note);
+        }
+        else if (outcome.State == TaskState.Running)
+        {
+            // Left alone it would end as a VM that nobody waits for, and that of a test bears no mark until then.
+            string? left = await AbandonAsync(task, vmid, false).ConfigureAwait(false);
+            string late = $"{what} was not finished within {plan.Timeout.TotalMinutes:0} minutes "
+                + $"({outcome.ExitStatus.TrimEnd('.')}).";
+            throw left is null
+                ? new NataliaException(ErrorIds.TaskNotFinished, NataliaErrorKind.Timeout,
+                    $"{late} It was stopped, and what it made was removed.", vmid,
+                    "See what the node and its storages are busy with, and try again later.")
+                : Remaining(ErrorIds.TaskNotFinished, NataliaErrorKind.Timeout, $"{late} {left}", vmid, false, null);
+        }
+        else
+        {
+            note = outcome.State == TaskState.Lost
+                ? $"VM {vmid} on node '{task.Node}', which it makes, may be there, whole or half."
+                : IsTakenText(outcome.ExitStatus) ? null
+                : await DestroyRemainsAsync(task.Node, vmid, $"half of VM {vmid}").ConfigureAwait(false);
+        }
+        try
+        {
+            outcome.ThrowUnlessDone(what, note);
+        }
+        catch (ApiException e) when (note is not null && !plan.OverExisting)
+        {
+            throw Remaining(e.ErrorId, e.Kind, e.Message, vmid, false, e);
+        }
         return warnings;
     }
 
+    /// <summary>
+    /// Looks for a restore whose start was not confirmed, also when the caller wants to stop: it must be known to be
+    /// stopped.
+    /// </summary>
+    private async Task<Upid> FindStartedAsync(string node, string vmid, DateTime startUtc, ApiException unknown)
+    {
+        string trouble = "";
+        using var limit = new CancellationTokenSource(s_lookLimit);
+        try
+        {
+            if (await cluster.Tasks.FindStartedAsync(node, "qmrestore", vmid, startUtc.AddSeconds(-2),
+                limit.Token).ConfigureAwait(false) is { } started)
+                return started;
+        }
+        catch (Exception e) when (e is NataliaException or OperationCanceledException)
+        {
+            trouble = $" Looking for it failed: {e.Message}";
+        }
+        throw Remaining(unknown.ErrorId, unknown.Kind,
+            $"{unknown.Message}{trouble} VM {vmid} on node '{node}', which it would make, may be there.", vmid, false,
+            unknown);
+    }
+
+    /// <summary>Ends a restore that is not waited for any more, and removes what it made of a new VM.</summary>
+    /// <returns>A full sentence when something is left or may be left, else null.</returns>
+    private async Task<string?> AbandonAsync(Upid task, string vmid, bool overExisting)
+    {
+        string trouble = "";
+        for (int tries = 0; tries < MaximumStops; tries++)
+        {
+            if (tries > 0)
+                await cluster.Client.Clock.WaitAsync(TimeSpan.FromSeconds(5),
+                    CancellationToken.None).ConfigureAwait(false);
+            try
+            {
+                TaskOutcome end = await cluster.Tasks.StopAsync(task).ConfigureAwait(false);
+                if (end.State != TaskState.Running)
+                    return overExisting
+                        ? end.Succeeded ? $"It had ended before: VM {vmid} is restored, but was not looked at."
+                            : $"VM {vmid} itself may be incomplete now: restore to a new number, or try again."
+                        // A number that somebody else had taken is not ours to touch.
+                        : IsTakenText(end.ExitStatus) ? null
+                        : await DestroyRemainsAsync(task.Node, vmid, $"half of VM {vmid}").ConfigureAwait(false);
+                trouble = "it does not end";
+            }
+            catch (Exception e) when (e is NataliaException or OperationCanceledException)
+            {
+                trouble = e.Message.TrimEnd('.');
+            }
+        }
+        // While it may run on, what it makes is not removed: nobody knows then whether the number is its own.
+        return $"The task on node '{task.Node}' could not be stopped and may run on: {trouble}. "
+            + (overExisting
+                ? $"VM {vmid} itself may be incomplete until it ends."
+                : $"VM {vmid}, which it makes, may be there, whole or half.");
+    }
+
+    private static NataliaException Remaining(string errorId, NataliaErrorKind kind, string message, string vmid,
+        bool overExisting, Exception? inner) =>
+        overExisting
+            ? new NataliaException(errorId, kind, message, vmid, $"Look at VM {vmid} before it is started.", inner)
+            : new RemainingVMException(errorId, kind, message, vmid, RemainsAction(vmid), inner);
+
     private static string RemainsAction(string vmid) =>
-        $"Look at what VM {vmid} is on the node, and remove it there (qm destroy {vmid}) if it is the half-restored "
-        + "one.";
+        $"Look at what VM {vmid} is on the node, and remove it there (qm destroy {vmid}) if it is the restored one and "
+        + "not wanted.";
 
     /// <summary>
     /// A failed restore leaves half a VM behind. It has this number since our task made it, and was never started. It
     /// is removed by its number and without looking, for an account that may make a VM need not see it.
     /// </summary>
+    /// <param name="node">Where it is.</param>
+    /// <param name="vmid">Its number.</param>
+    /// <param name="what">What it is called in the sentence.</param>
     /// <returns>A full sentence when something is left or may be left, else null. What it was cleared after is the more
     /// important error.</returns>
-    private async Task<string?> DestroyRemainsAsync(string node, string vmid)
+    private async Task<string?> DestroyRemainsAsync(string node, string vmid, string what)
     {
         using var limit = new CancellationTokenSource(s_clearingLimit);
         DateTimeOffset since = cluster.Client.Clock.GetUtcNow();
@@ -500,7 +633,7 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
         }
 
         string Left(string reason) =>
-            $"What it made, half of VM {vmid} on node '{node}', could not be removed and may still be there: "
+            $"What it made, {what} on node '{node}', could not be removed and may still be there: "
             + $"{reason.TrimEnd('.')}.";
     }
 
