@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Pipeline;
@@ -63,8 +64,18 @@ public sealed class InvokeNataliaSnapshotCommand : ApplianceCommand
             Note = Note,
             Timeout = TimeSpan.FromMinutes(TimeoutMinutes),
         };
-        ApplianceSnapshot made = await snapshots.CreateSnapshotAsync(located.Description, request,
-            cancellationToken).ConfigureAwait(false);
+        ApplianceSnapshot made;
+        try
+        {
+            made = await snapshots.CreateSnapshotAsync(located.Description, request,
+                cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException e) when (cancellationToken.IsCancellationRequested)
+        {
+            // Stopped by the user, and then something could not be cleared: that must be seen.
+            EmitLeftover($"{located.Description.Name}: {e.Message} {e.RecommendedAction}");
+            throw;
+        }
         if (made.Reason is not null && !(IncludeMemory && made.IncludesMemory))
             EmitWarning($"{made.ApplianceName}: {made.Reason}");
         Emit(made);

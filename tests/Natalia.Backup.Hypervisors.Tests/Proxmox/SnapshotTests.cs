@@ -154,6 +154,76 @@ public sealed class SnapshotTests
     }
 
     [Fact]
+    public async Task A_snapshot_whose_start_was_not_confirmed_is_found_and_finished()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
+        fixture.Server.Intercept = r =>
+        {
+            if (r.Method != "POST" || !r.Path.EndsWith("/snapshot")) return null;
+            Assert.Equal(200, fixture.Cluster.Answer(r).Status);
+            throw new IOException("broken");
+        };
+        ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance,
+            new SnapshotRequest(), default);
+        Assert.Equal(Consistency.FileSystem, made.Consistency);
+        Assert.Equal(made.SnapshotId, fixture.Cluster.Guest(100).Snapshots.Single().Name);
+    }
+
+    [Fact]
+    public async Task A_snapshot_of_which_nothing_is_known_is_named()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
+        fixture.Server.Intercept = r => r.Method == "POST" && r.Path.EndsWith("/snapshot")
+            ? throw new IOException("broken")
+            : null;
+        NataliaException error = await ThrowsAsync(ErrorIds.RequestOutcomeUnknown,
+            () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), default));
+        Assert.Matches("The snapshot 'natalia-[0-9T]{18}' may be there", error.Message);
+    }
+
+    [Theory]
+    [InlineData("the description is refused")]
+    [InlineData("stopped at the description")]
+    [InlineData("stopped at the last look")]
+    [InlineData("nothing can be removed")]
+    public async Task A_snapshot_that_is_not_finished_does_not_stay(string trouble)
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
+        using var stop = new CancellationTokenSource();
+        fixture.Server.Intercept = r =>
+        {
+            bool describes = r.Method == "PUT" && r.Path.Contains("/snapshot/"),
+                looks = r.Method == "GET" && r.Path.EndsWith("/snapshot");
+            if (trouble.StartsWith("stopped") && (trouble.EndsWith("look") ? looks : describes)) stop.Cancel();
+            if (trouble.StartsWith("nothing") && r.Method == "DELETE")
+                return SimulatorReply.Fail(500, "storage 'tank' is not online");
+            return describes && !trouble.StartsWith("stopped") ? SimulatorReply.Fail(500, "disk full") : null;
+        };
+        Task<ApplianceSnapshot> Make() =>
+            hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), stop.Token);
+        if (trouble.StartsWith("stopped"))
+        {
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(Make);
+        }
+        else
+        {
+            NataliaException error = await ThrowsAsync(ErrorIds.ServerError, Make);
+            Assert.Contains("disk full", error.Message);
+            if (trouble.StartsWith("nothing"))
+            {
+                string name = fixture.Cluster.Guest(100).Snapshots.Single().Name;
+                Assert.Contains($"The snapshot '{name}' may be there", error.Message);
+                Assert.Contains("storage 'tank' is not online", error.Message);
+                return;
+            }
+        }
+        Assert.Empty(fixture.Cluster.Guest(100).Snapshots);
+    }
+
+    [Fact]
     public async Task A_snapshot_follows_its_vm_to_another_node()
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();

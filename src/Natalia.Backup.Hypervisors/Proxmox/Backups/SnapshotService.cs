@@ -16,6 +16,8 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService agent) : ISnapshots
 {
     internal const string Prefix = "natalia-";
+    private static readonly TimeSpan s_clearingLimit = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan s_lookLimit = TimeSpan.FromMinutes(2);
     private static readonly Regex s_mark = new(@"\[natalia-backup consistency=(?<consistency>\w+)\]",
         RegexOptions.CultureInvariant);
 
@@ -49,36 +51,43 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
             new ApiArguments { { "snapname", name }, { "vmstate", request.IncludeMemory
                 ? true
                 : null }, { "description", request.Note } };
-        TaskOutcome outcome;
+        bool isAsked = false;
+        ApplianceSnapshot made;
+        Consistency consistency;
+        string? reason;
         try
         {
-            outcome = await cluster.RunAtGuestAsync(vmid, $"The snapshot of VM {vmid}", request.Timeout, options,
-                g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot"), arguments,
-                    cancellationToken, new RequiredRight("VM.Snapshot", $"/vms/{vmid}")),
+            TaskOutcome outcome = await cluster.RunAtGuestAsync(vmid, $"The snapshot of VM {vmid}", request.Timeout,
+                options, g =>
+                {
+                    isAsked = true;
+                    return StartAsync(g, vmid, arguments, cancellationToken);
+                }, cancellationToken).ConfigureAwait(false);
+            outcome.ThrowUnlessDone($"The snapshot '{name}' of VM {vmid} ('{guest.Name}')");
+
+            (consistency, reason) = freeze.ConcludeSilent(noFreeze, outcome.IsLogWhole);
+            string description = (request.Note is null ? "" : request.Note + "\n")
+                + $"[natalia-backup consistency={consistency}]";
+            await cluster.AtGuestAsync(vmid,
+                g => cluster.Client.PutAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot/{name}/config"),
+                    new ApiArguments { { "description", description } }, cancellationToken,
+                    new RequiredRight("VM.Snapshot", $"/vms/{vmid}")),
                 cancellationToken).ConfigureAwait(false);
+
+            made =
+                (await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).FirstOrDefault(
+                    s => s.SnapshotId == name)
+                ?? throw new NataliaException(ErrorIds.SnapshotNotFound, NataliaErrorKind.InvalidOperation,
+                    $"The snapshot '{name}' of VM {vmid} was reported as made, but is not there.", name);
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        // One whose task runs on is not a failure: its own error says so.
+        catch (Exception e)
+            when (isAsked
+                && e is OperationCanceledException or NataliaException { ErrorId: not ErrorIds.TaskNotFinished })
         {
-            await RemoveIfThereAsync(vmid, name).ConfigureAwait(false);
+            if (await RemoveIfThereAsync(vmid, name, e).ConfigureAwait(false) is NataliaException left) throw left;
             throw;
         }
-        if (!outcome.Succeeded && outcome.State != TaskState.Running)
-            await RemoveIfThereAsync(vmid, name).ConfigureAwait(false);
-        outcome.ThrowUnlessDone($"The snapshot '{name}' of VM {vmid} ('{guest.Name}')");
-
-        (Consistency consistency, string? reason) = freeze.ConcludeSilent(noFreeze, outcome.IsLogWhole);
-        string description = (request.Note is null ? "" : request.Note + "\n")
-            + $"[natalia-backup consistency={consistency}]";
-        await cluster.AtGuestAsync(vmid,
-            g => cluster.Client.PutAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot/{name}/config"),
-                new ApiArguments { { "description", description } }, cancellationToken,
-                new RequiredRight("VM.Snapshot", $"/vms/{vmid}")),
-            cancellationToken).ConfigureAwait(false);
-
-        ApplianceSnapshot made =
-            (await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).FirstOrDefault(s => s.SnapshotId == name)
-            ?? throw new NataliaException(ErrorIds.SnapshotNotFound, NataliaErrorKind.InvalidOperation,
-                $"The snapshot '{name}' of VM {vmid} was reported as made, but is not there.", name);
         // A VM that is off has no memory: the server makes the snapshot without it, and says nothing.
         if (request.IncludeMemory && !made.IncludesMemory)
             reason = "There is no memory in the snapshot: the VM was switched off, and has none.";
@@ -156,13 +165,73 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
                 cancellationToken, new RequiredRight("VM.Snapshot", $"/vms/{vmid}")),
             cancellationToken);
 
-    /// <summary>Leaves nothing behind when the making was stopped or failed.</summary>
-    private async Task RemoveIfThereAsync(string vmid, string name)
+    /// <summary>Asks for a snapshot; where the answer is lost, the task itself is looked for.</summary>
+    private async Task<ApiAnswer> StartAsync(ClusterGuest guest, string vmid, ApiArguments arguments,
+        CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(10));
-        if ((await ListAsync(vmid, limit.Token).ConfigureAwait(false)).Any(s => s.SnapshotId == name))
-            (await DeleteAsync(vmid, name, TimeSpan.FromMinutes(10),
-                limit.Token).ConfigureAwait(false)).ThrowUnlessDone(
-                    $"The removal of the half-made snapshot '{name}' of VM {vmid}");
+        DateTime startUtc = cluster.UtcNow;
+        try
+        {
+            return await cluster.Client.PostAsync(ApiPath.Of($"/nodes/{guest.Node}/qemu/{vmid}/snapshot"), arguments,
+                cancellationToken, new RequiredRight("VM.Snapshot", $"/vms/{vmid}")).ConfigureAwait(false);
+        }
+        catch (ApiException e) when (e.ErrorId == ErrorIds.RequestOutcomeUnknown)
+        {
+            if (await FindStartedAsync(guest.Node, vmid, startUtc, e).ConfigureAwait(false) is not { } started) throw;
+            using JsonDocument text = JsonDocument.Parse($"\"{JsonEncodedText.Encode(started.Text)}\"");
+            return new ApiAnswer(text.RootElement.Clone(), null);
+        }
+    }
+
+    /// <summary>
+    /// Looks for the task whose start was not confirmed, also when the caller wants to stop: what was begun must be
+    /// known to be removed.
+    /// </summary>
+    private async Task<Upid?> FindStartedAsync(string node, string vmid, DateTime startUtc, ApiException unknown)
+    {
+        using var limit = new CancellationTokenSource(s_lookLimit);
+        try
+        {
+            return await cluster.Tasks.FindStartedAsync(node, "qmsnapshot", vmid, startUtc.AddSeconds(-2),
+                limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is NataliaException or OperationCanceledException)
+        {
+            throw new ApiException(unknown.ErrorId, unknown.Kind,
+                $"{unknown.Message} Looking for it failed: {e.Message}", unknown.Target, unknown.RecommendedAction,
+                new AggregateException(unknown, e));
+        }
+    }
+
+    /// <summary>Leaves nothing behind when the making was stopped or failed.</summary>
+    /// <returns>Null when nothing is left; else the failure, which says now that the snapshot may be.</returns>
+    private async Task<NataliaException?> RemoveIfThereAsync(string vmid, string name, Exception failure)
+    {
+        using var limit = new CancellationTokenSource(s_clearingLimit);
+        var known = failure as NataliaException;
+        try
+        {
+            if ((await ListAsync(vmid, limit.Token).ConfigureAwait(false)).Any(s => s.SnapshotId == name))
+                (await DeleteAsync(vmid, name, TimeSpan.FromMinutes(10),
+                    limit.Token).ConfigureAwait(false)).ThrowUnlessDone(
+                        $"The removal of the half-made snapshot '{name}' of VM {vmid}");
+            // Where nobody knows whether it was begun, not being there now says nothing.
+            else if (known?.ErrorId == ErrorIds.RequestOutcomeUnknown)
+                return May("it was not seen, but may still be made.", null);
+            return null;
+        }
+        catch (Exception e) when (e is NataliaException or OperationCanceledException)
+        {
+            return May($"it could not be removed: {e.Message}", e);
+        }
+
+        NataliaException May(string reason, Exception? left) =>
+            new(known?.ErrorId ?? ErrorIds.TaskFailed, known?.Kind ?? NataliaErrorKind.InvalidOperation,
+                $"{known?.Message ?? $"The making of a snapshot of VM {vmid} was stopped."} The snapshot '{name}' may "
+                + $"be there: {reason}",
+                name,
+                "Look at the VM's snapshots, and remove it with Remove-NataliaSnapshot. "
+                + known?.RecommendedAction,
+                left is null ? failure : new AggregateException(failure, left));
     }
 }
