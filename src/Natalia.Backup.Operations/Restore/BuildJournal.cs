@@ -72,12 +72,17 @@ internal sealed class BuildJournal(string folder)
         CancellationToken cancellationToken)
     {
         if (hypervisor.Hypervisor.Find<IApplianceBuilder>() is not IApplianceBuilder builder) return;
-        List<(FileStream File, string Path)> dead = TakeDead(hypervisor);
-        if (dead.Count == 0) return;
+        if (!Directory.Exists(folder) || !Directory.EnumerateFiles(folder, "*" + Ending).Any()) return;
+        string here = hypervisor.Session.Location;
+        List<(FileStream File, string Path)> dead = TakeDead(hypervisor, (_, location) => location == here);
         try
         {
             IReadOnlyList<UnfinishedAppliance> unfinished =
                 await builder.FindUnfinishedAsync(cancellationToken).ConfigureAwait(false);
+            // A hypervisor is known by several addresses. A building's id is random: where its record is found, the
+            // note belongs.
+            HashSet<string> marked = [.. unfinished.Select(u => u.BuildId)];
+            dead.AddRange(TakeDead(hypervisor, (id, location) => location != here && marked.Contains(id)));
             foreach ((FileStream file, string path) in dead)
             {
                 string buildId = Path.GetFileNameWithoutExtension(path);
@@ -119,18 +124,22 @@ internal sealed class BuildJournal(string folder)
         }
     }
 
-    /// <summary>The notes of this hypervisor whose processes are gone, each locked now.</summary>
-    private List<(FileStream File, string Path)> TakeDead(HypervisorConnection hypervisor)
+    /// <summary>The notes of such a hypervisor whose processes are gone, each locked now.</summary>
+    /// <param name="hypervisor">The hypervisor.</param>
+    /// <param name="wanted">Told the id of a building and where it was.</param>
+    private List<(FileStream File, string Path)> TakeDead(HypervisorConnection hypervisor,
+        Func<string, string, bool> wanted)
     {
         List<(FileStream, string)> dead = [];
-        if (!Directory.Exists(folder)) return dead;
         foreach (string path in Directory.EnumerateFiles(folder, "*" + Ending))
         {
             FileStream? file = null;
             try
             {
                 file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
-                if (!IsOf(hypervisor, file)) continue;
+                if (LocationOf(hypervisor, file) is not string location
+                    || !wanted(Path.GetFileNameWithoutExtension(path), location))
+                    continue;
                 dead.Add((file, path));
                 file = null;
             }
@@ -146,19 +155,21 @@ internal sealed class BuildJournal(string folder)
         return dead;
     }
 
-    private static bool IsOf(HypervisorConnection hypervisor, FileStream file)
+    /// <summary>Where a building of such a hypervisor was; null when the note is of another kind, or none.</summary>
+    private static string? LocationOf(HypervisorConnection hypervisor, FileStream file)
     {
         try
         {
             using var reader = new StreamReader(file, Encoding.UTF8, false, 1024, leaveOpen: true);
             using JsonDocument document = JsonDocument.Parse(reader.ReadToEnd());
             return document.RootElement.GetProperty("kind").GetString() == hypervisor.Session.Kind
-                && document.RootElement.GetProperty("location").GetString() == hypervisor.Session.Location;
+                ? document.RootElement.GetProperty("location").GetString()
+                : null;
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {
             // Its process died while it wrote the note, before anything was made.
-            return false;
+            return null;
         }
     }
 

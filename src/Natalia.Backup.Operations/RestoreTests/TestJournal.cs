@@ -76,10 +76,15 @@ internal sealed class TestJournal(string folder, TimeProvider clock)
     internal async Task SweepAsync(HypervisorConnection bench, ITestBench testBench,
         IReadOnlyCollection<string> applianceIds, Action<string> warn, CancellationToken cancellationToken)
     {
-        List<(FileStream File, string Path, Note Note)> dead = TakeDead(bench, applianceIds);
+        List<(FileStream File, string Path, Note Note)> dead = TakeDead(bench, applianceIds,
+            n => n.Location == bench.Session.Location);
         try
         {
             IReadOnlyList<ITestVM> there = await testBench.FindAsync(cancellationToken).ConfigureAwait(false);
+            // A bench is known by several addresses. A run's id is random: where its mark is found, the note belongs.
+            HashSet<string> marked = [.. there.Select(v => v.Info.RunId)];
+            dead.AddRange(TakeDead(bench, applianceIds,
+                n => n.Location != bench.Session.Location && marked.Contains(n.RunId)));
             foreach ((FileStream file, string path, Note note) in dead)
             {
                 bool isGone = true;
@@ -128,10 +133,10 @@ internal sealed class TestJournal(string folder, TimeProvider clock)
         }
     }
 
-    /// <summary>The notes of this bench whose processes are gone, each locked now; and kept ones of the appliances.
-    /// </summary>
+    /// <summary>The notes of such a bench whose processes are gone, each locked now; of kept ones those of the
+    /// appliances alone.</summary>
     private List<(FileStream File, string Path, Note Note)> TakeDead(HypervisorConnection bench,
-        IReadOnlyCollection<string> applianceIds)
+        IReadOnlyCollection<string> applianceIds, Func<Note, bool> wanted)
     {
         List<(FileStream, string, Note)> dead = [];
         if (!Directory.Exists(folder)) return dead;
@@ -148,7 +153,7 @@ internal sealed class TestJournal(string folder, TimeProvider clock)
                     file = null;
                     continue;
                 }
-                if (note is null || note.Kind != bench.Session.Kind || note.Location != bench.Session.Location
+                if (note is null || note.Kind != bench.Session.Kind || !wanted(note)
                     || (note.IsKept && !applianceIds.Contains(note.ApplianceId)))
                     continue;
                 dead.Add((file, path, note));

@@ -48,23 +48,46 @@ public sealed class BuildJournalTests : IDisposable
         Assert.Empty(Directory.GetFiles(_folder.Path));
     }
 
-    private async Task SweepAsync(Func<Task<bool>> complete)
+    [Fact]
+    public async Task A_vm_is_removed_also_when_its_hypervisor_is_connected_by_another_address()
+    {
+        await SweepAsync(() => Task.FromResult(false), "vms.example.com");
+        Assert.EndsWith("which was removed.", Assert.Single(_warnings), StringComparison.Ordinal);
+        Assert.Equal(["1"], _bench.Removed);
+        Assert.Empty(Directory.GetFiles(_folder.Path));
+    }
+
+    [Fact]
+    public async Task A_note_of_another_address_is_kept_when_nothing_is_found()
+    {
+        var journal = new BuildJournal(_folder.Path);
+        journal.Begin(Guid.NewGuid().ToString("N"), Connect("vms.example.com")).Dispose();
+
+        await journal.SweepAsync(Connect(_bench.Location), _warnings.Add, default);
+        Assert.Single(Directory.GetFiles(_folder.Path));
+        await journal.SweepAsync(Connect("vms.example.com"), _warnings.Add, default);
+        Assert.Empty(Directory.GetFiles(_folder.Path));
+        Assert.Empty(_warnings);
+    }
+
+    private async Task SweepAsync(Func<Task<bool>> complete, string? formerly = null)
     {
         _bench.Complete = complete;
-        var connection = new HypervisorConnection(new HypervisorSession
-        {
-            Name = "bench",
-            Kind = _bench.Kind,
-            Location = _bench.Location,
-            ConnectedUtc = DateTime.UnixEpoch,
-        }, _bench, null!);
         var journal = new BuildJournal(_folder.Path);
         string build = Guid.NewGuid().ToString("N");
         // Its process has ended.
-        journal.Begin(build, connection).Dispose();
+        journal.Begin(build, Connect(formerly ?? _bench.Location)).Dispose();
         _bench.Left = new UnfinishedAppliance("1", "paris", build, DateTime.UnixEpoch);
-        await journal.SweepAsync(connection, _warnings.Add, default);
+        await journal.SweepAsync(Connect(_bench.Location), _warnings.Add, default);
     }
+
+    private HypervisorConnection Connect(string location) => new(new HypervisorSession
+    {
+        Name = "bench",
+        Kind = _bench.Kind,
+        Location = location,
+        ConnectedUtc = DateTime.UnixEpoch,
+    }, _bench, null!);
 
     private sealed class Bench : IHypervisor, IServedDiskBuilder
     {
@@ -87,7 +110,7 @@ public sealed class BuildJournalTests : IDisposable
             CancellationToken cancellationToken) => throw new NotSupportedException();
 
         public Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken) =>
-            Task.FromResult<IReadOnlyList<UnfinishedAppliance>>([Left!]);
+            Task.FromResult<IReadOnlyList<UnfinishedAppliance>>(Left is null ? [] : [Left]);
 
         public Task RemoveUnfinishedAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken)
         {

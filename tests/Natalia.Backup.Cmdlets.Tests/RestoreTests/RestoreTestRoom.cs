@@ -55,11 +55,14 @@ internal sealed class RestoreTestRoom : IDisposable
     internal IReadOnlyCollection<string> TestVMs => [.. Site.VMs.Where(v => v.Value.Test is not null)
         .Select(v => v.Key)];
 
+    /// <summary>The address that the bench is connected by.</summary>
+    internal string Address { get; set; } = "memory";
+
     internal HypervisorConnection Connect(int lifetime = int.MaxValue) => new(new HypervisorSession
     {
         Name = "bench",
         Kind = "Memory",
-        Location = "memory",
+        Location = Address,
         ConnectedUtc = DateTime.UnixEpoch,
     }, new MemoryVMHost(Site) { Lifetime = lifetime }, new FolderHypervisorSettings { Name = "bench", Path = "x" });
 

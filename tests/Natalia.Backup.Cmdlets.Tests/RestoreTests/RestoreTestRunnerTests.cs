@@ -262,6 +262,31 @@ public sealed class RestoreTestRunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task What_was_left_is_destroyed_also_when_the_bench_is_connected_by_another_address()
+    {
+        await LeaveAsync();
+        _room.Address = "memory.example.com";
+        await _room.SweepAsync();
+        Assert.Empty(_room.TestVMs);
+        Assert.Empty(_room.Notes);
+        Assert.Contains("was destroyed", Assert.Single(_room.Warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_note_of_another_address_is_kept_when_nothing_is_found()
+    {
+        await LeaveAsync();
+        foreach (string vm in _room.TestVMs) _room.Site.VMs.Remove(vm);
+        _room.Address = "memory.example.com";
+        await _room.SweepAsync();
+        Assert.Single(_room.Notes);
+        _room.Address = "memory";
+        await _room.SweepAsync();
+        Assert.Empty(_room.Notes);
+        Assert.Empty(_room.Warnings);
+    }
+
+    [Fact]
     public async Task A_failed_test_is_kept_where_that_is_asked_for_until_the_appliance_is_tested_again()
     {
         _room.Answers["audit verify"] = (1, "the chain is cut");
@@ -393,6 +418,19 @@ public sealed class RestoreTestRunnerTests : IDisposable
 
         Assert.Equal(test.Checks, read.Checks);
         Assert.Equal(test with { Checks = [] }, read with { Checks = [] });
+    }
+
+    /// <summary>A test whose VM cannot be destroyed: it stays, with its note.</summary>
+    private async Task LeaveAsync()
+    {
+        _room.Site.OnCall = name =>
+        {
+            if (name == "DestroyTestVMAsync") throw Error(ErrorIds.TaskFailed);
+        };
+        await _room.RunAsync(await _room.PlanAsync());
+        _room.Site.OnCall = null;
+        Assert.Single(_room.TestVMs);
+        Assert.Single(_room.Notes);
     }
 
     private Natalia.Backup.Testing.Hypervisors.MemoryVM Test() => _room.Site.VMs[_room.TestVMs.Single()];
