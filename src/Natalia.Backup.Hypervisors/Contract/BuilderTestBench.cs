@@ -65,9 +65,12 @@ public sealed class BuilderTestBench : ITestBench
     }
 
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<ITestVM>> FindAsync(CancellationToken cancellationToken) =>
-        [.. (await _control.GetTestVMsAsync(cancellationToken).ConfigureAwait(false))
-            .Select(i => new TestVM(_control, _guests, i, isKept: true))];
+    public async Task<IReadOnlyList<ITestVM>> FindAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<TestVMInfo> there = await _control.GetTestVMsAsync(cancellationToken).ConfigureAwait(false);
+        return PartialCollection.Of<ITestVM>(
+            [.. there.Select(i => new TestVM(_control, _guests, i, isKept: true))], PartialCollection.UnseenOf(there));
+    }
 
     /// <summary>
     /// The VM in the caller's hands, as its own mark tells. One without this test's mark would never be found again,

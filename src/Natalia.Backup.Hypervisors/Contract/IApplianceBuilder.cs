@@ -26,7 +26,7 @@ public interface IApplianceBuilder
 
     /// <summary>
     /// The VMs whose building has not ended, of this and of earlier processes. Found by what was recorded with them,
-    /// never by a name.
+    /// never by a name. A <see cref="PartialCollection{T}"/> says what could not be looked at.
     /// </summary>
     Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken);
 

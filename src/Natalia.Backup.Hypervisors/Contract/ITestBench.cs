@@ -30,7 +30,7 @@ public interface ITestBench
     /// <summary>
     /// The test VMs that are there, of this and of earlier runs. They are found as kept (<see cref="ITestVM.IsKept"/>):
     /// one of them may be in another's hands at this moment, so only <see cref="ITestVM.DestroyAsync"/> destroys what
-    /// was found.
+    /// was found. A <see cref="PartialCollection{T}"/> says what could not be looked at.
     /// </summary>
     Task<IReadOnlyList<ITestVM>> FindAsync(CancellationToken cancellationToken);
 }

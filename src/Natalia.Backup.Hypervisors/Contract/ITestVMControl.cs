@@ -9,7 +9,8 @@ namespace Natalia.Backup.Hypervisors.Contract;
 /// </summary>
 public interface ITestVMControl
 {
-    /// <summary>The VMs that carry a test's mark.</summary>
+    /// <summary>The VMs that carry a test's mark. A <see cref="PartialCollection{T}"/> says what could not be looked
+    /// at.</summary>
     Task<IReadOnlyList<TestVMInfo>> GetTestVMsAsync(CancellationToken cancellationToken);
 
     /// <summary>

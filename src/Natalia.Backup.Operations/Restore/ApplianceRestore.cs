@@ -141,8 +141,10 @@ internal sealed class ApplianceRestore(HypervisorConnection hypervisor, RestoreS
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         try
         {
-            return (await builder.FindUnfinishedAsync(limit.Token).ConfigureAwait(false))
-                .All(u => u.BuildId != buildId);
+            IReadOnlyList<UnfinishedAppliance> left =
+                await builder.FindUnfinishedAsync(limit.Token).ConfigureAwait(false);
+            // Not seen is not gone.
+            return left is not PartialCollection<UnfinishedAppliance> && left.All(u => u.BuildId != buildId);
         }
         catch (Exception silence) when (silence is NataliaException or OperationCanceledException or IOException)
         {

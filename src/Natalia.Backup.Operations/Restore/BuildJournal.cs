@@ -86,7 +86,7 @@ internal sealed class BuildJournal(string folder)
             foreach ((FileStream file, string path) in dead)
             {
                 string buildId = Path.GetFileNameWithoutExtension(path);
-                bool isGone = true;
+                bool isGone = marked.Contains(buildId) || IsNowhere(unfinished, hypervisor, warn);
                 foreach (UnfinishedAppliance left in unfinished.Where(u => u.BuildId == buildId))
                     isGone &= await RemoveAsync(builder, left, hypervisor, warn, cancellationToken)
                         .ConfigureAwait(false);
@@ -97,6 +97,18 @@ internal sealed class BuildJournal(string folder)
         {
             foreach ((FileStream file, _) in dead) file.Dispose();
         }
+    }
+
+    /// <summary>Whether what is not found is not there: not seen is not gone.</summary>
+    private static bool IsNowhere(IReadOnlyList<UnfinishedAppliance> unfinished, HypervisorConnection hypervisor,
+        Action<string> warn)
+    {
+        IReadOnlyList<string> unseen = PartialCollection.UnseenOf(unfinished);
+        if (unseen.Count == 0) return true;
+        warn($"An earlier restore on '{hypervisor.Name}' was broken off, and whether it left an unfinished VM is not "
+            + $"known, because not everything can be looked at now: {PartialCollection.Describe(unseen)}. The next "
+            + "restore there looks again.");
+        return false;
     }
 
     private static async Task<bool> RemoveAsync(IApplianceBuilder builder, UnfinishedAppliance left,

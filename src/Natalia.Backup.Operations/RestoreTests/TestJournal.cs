@@ -87,7 +87,7 @@ internal sealed class TestJournal(string folder, TimeProvider clock)
                 n => n.Location != bench.Session.Location && marked.Contains(n.RunId)));
             foreach ((FileStream file, string path, Note note) in dead)
             {
-                bool isGone = true;
+                bool isGone = marked.Contains(note.RunId) || IsNowhere(there, bench, warn);
                 foreach (ITestVM vm in there.Where(v => v.Info.RunId == note.RunId))
                     isGone &= await DestroyAsync(vm, note, bench, warn, cancellationToken).ConfigureAwait(false);
                 if (isGone) Forget(file, path);
@@ -99,6 +99,17 @@ internal sealed class TestJournal(string folder, TimeProvider clock)
         {
             foreach ((FileStream file, _, _) in dead) file.Dispose();
         }
+    }
+
+    /// <summary>Whether what is not found is not there: not seen is not gone.</summary>
+    private static bool IsNowhere(IReadOnlyList<ITestVM> there, HypervisorConnection bench, Action<string> warn)
+    {
+        IReadOnlyList<string> unseen = PartialCollection.UnseenOf(there);
+        if (unseen.Count == 0) return true;
+        warn($"An earlier restore test on '{bench.Name}' was broken off or kept its VM, and whether that is still "
+            + "there is not known, because not everything can be looked at now: "
+            + $"{PartialCollection.Describe(unseen)}. The next test there looks again.");
+        return false;
     }
 
     private static async Task<bool> DestroyAsync(ITestVM vm, Note note, HypervisorConnection bench,

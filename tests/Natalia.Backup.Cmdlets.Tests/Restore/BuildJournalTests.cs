@@ -70,6 +70,20 @@ public sealed class BuildJournalTests : IDisposable
         Assert.Empty(_warnings);
     }
 
+    [Fact]
+    public async Task A_note_is_kept_and_told_when_not_everything_can_be_looked_at()
+    {
+        var journal = new BuildJournal(_folder.Path);
+        journal.Begin(Guid.NewGuid().ToString("N"), Connect(_bench.Location)).Dispose();
+        _bench.Unseen = ["the host 'b'"];
+
+        await journal.SweepAsync(Connect(_bench.Location), _warnings.Add, default);
+
+        Assert.Contains("not known, because not everything can be looked at now: the host 'b'.",
+            Assert.Single(_warnings), StringComparison.Ordinal);
+        Assert.Single(Directory.GetFiles(_folder.Path));
+    }
+
     private async Task SweepAsync(Func<Task<bool>> complete, string? formerly = null)
     {
         _bench.Complete = complete;
@@ -95,6 +109,8 @@ public sealed class BuildJournalTests : IDisposable
 
         internal Func<Task<bool>> Complete { get; set; } = () => Task.FromResult(false);
 
+        internal IReadOnlyList<string> Unseen { get; set; } = [];
+
         internal List<string> Removed { get; } = [];
 
         public string Kind => "Qemu";
@@ -110,7 +126,7 @@ public sealed class BuildJournalTests : IDisposable
             CancellationToken cancellationToken) => throw new NotSupportedException();
 
         public Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken) =>
-            Task.FromResult<IReadOnlyList<UnfinishedAppliance>>(Left is null ? [] : [Left]);
+            Task.FromResult(PartialCollection.Of<UnfinishedAppliance>(Left is null ? [] : [Left], Unseen));
 
         public Task RemoveUnfinishedAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken)
         {

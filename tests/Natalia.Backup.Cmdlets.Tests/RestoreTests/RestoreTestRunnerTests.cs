@@ -2,6 +2,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.RestoreTests;
+using Natalia.Backup.Testing.Hypervisors;
 
 namespace Natalia.Backup.Cmdlets.Tests.RestoreTests;
 
@@ -287,6 +288,32 @@ public sealed class RestoreTestRunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task What_is_not_seen_because_a_host_is_down_is_told_and_destroyed_when_it_is_seen_again()
+    {
+        await LeaveAsync();
+        (string id, MemoryVM vm) = _room.Site.VMs.Single(v => v.Value.Test is not null);
+        _room.Site.VMs.Remove(id);
+        _room.Site.Unseen.Add("the host 'b'");
+        await _room.SweepAsync();
+        Assert.Single(_room.Notes);
+        Assert.Contains("not known, because not everything can be looked at now: the host 'b'.",
+            Assert.Single(_room.Warnings), StringComparison.Ordinal);
+
+        _room.Site.VMs.Add(id, vm);
+        await _room.SweepAsync();
+        Assert.Empty(_room.TestVMs);
+        Assert.Empty(_room.Notes);
+    }
+
+    [Fact]
+    public async Task A_test_beside_a_host_that_is_down_passes_and_leaves_no_note()
+    {
+        _room.Site.Unseen.Add("the host 'b'");
+        Assert.Equal(RestoreTestResult.Passed, (await _room.TestAsync(await _room.PlanAsync())).Result);
+        Assert.Empty(_room.Notes);
+    }
+
+    [Fact]
     public async Task A_failed_test_is_kept_where_that_is_asked_for_until_the_appliance_is_tested_again()
     {
         _room.Answers["audit verify"] = (1, "the chain is cut");
@@ -433,7 +460,7 @@ public sealed class RestoreTestRunnerTests : IDisposable
         Assert.Single(_room.Notes);
     }
 
-    private Natalia.Backup.Testing.Hypervisors.MemoryVM Test() => _room.Site.VMs[_room.TestVMs.Single()];
+    private MemoryVM Test() => _room.Site.VMs[_room.TestVMs.Single()];
 
     private void Fail(string call, string id) => _room.Site.OnCall = name =>
     {

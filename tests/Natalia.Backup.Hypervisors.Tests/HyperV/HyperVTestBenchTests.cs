@@ -12,6 +12,31 @@ public sealed class HyperVTestBenchTests : TestBenchConformance
     protected override Task<ITestBenchFixture> OpenAsync() =>
         Task.FromResult<ITestBenchFixture>(new SimBuilderFixture());
 
+    [Fact]
+    public async Task A_host_of_the_cluster_that_is_down_is_told_and_nothing_is_taken_for_gone()
+    {
+        await using var fixture = new SimBuilderFixture();
+        ITestVM vm = await PrepareAsync(fixture);
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        var bench = new BuilderTestBench(hypervisor);
+        IApplianceBuilder builder = hypervisor.Require<IApplianceBuilder>("building");
+        Assert.Empty(PartialCollection.UnseenOf(await bench.FindAsync(default)));
+        SimMachine machine = fixture.Find(vm.Info.NativeId);
+        (fixture.Host.Nodes["hv1"], fixture.Host.Nodes["hv2"]) = (0, 1);
+        fixture.Host.Machines.Remove(machine);
+
+        Assert.Equal(["the host 'hv2'"], PartialCollection.UnseenOf(await bench.FindAsync(default)));
+        Assert.Equal(["the host 'hv2'"],
+            PartialCollection.UnseenOf(await builder.FindUnfinishedAsync(default)));
+        NataliaException unknown = await Assert.ThrowsAsync<NataliaException>(() => vm.DestroyAsync(default));
+        Assert.Contains("not known, because not everything there can be looked at now: the host 'hv2'.",
+            unknown.Message, StringComparison.Ordinal);
+
+        fixture.Host.Machines.Add(machine);
+        fixture.Host.Nodes["hv2"] = 0;
+        await vm.DestroyAsync(default);
+    }
+
     [Theory]
     [InlineData("external", "a network card of the host")]
     [InlineData("nat", "the host translates addresses")]

@@ -16,6 +16,31 @@ public sealed class ProxmoxTestBenchTests : TestBenchConformance
         return new Fixture(fixture, new RestoreSource.NativePoint(point));
     }
 
+    [Fact]
+    public async Task What_may_be_a_test_vm_and_cannot_be_looked_at_is_told()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
+        {
+            c.Guests.Add(ProxmoxFixture.Appliance(101, TestVMRequest.NamePrefix + "1", "pve2"));
+            c.Guests.Add(ProxmoxFixture.Appliance(102, "natalia-02", "pve2"));
+            c.Guests.Add(ProxmoxFixture.Appliance(103, "natalia-03", "pve3"));
+        });
+        Assert.Empty(await UnseenAsync(fixture));
+        // As while it is restored: neither its name nor its mark is there yet.
+        fixture.Cluster.Guest(103).Lock = "create";
+        Assert.Equal(["VM 103 on node 'pve3'"], await UnseenAsync(fixture));
+        fixture.Cluster.Guest(103).Lock = null;
+
+        fixture.Cluster.OfflineNodes.Add("pve2");
+        Assert.Equal([$"VM 101 ('{TestVMRequest.NamePrefix}1') on node 'pve2'"], await UnseenAsync(fixture));
+        // The overview has forgotten the names.
+        fixture.Clock.Advance(TimeSpan.FromMinutes(6));
+        Assert.Equal(["VM 101 on node 'pve2'", "VM 102 on node 'pve2'"], await UnseenAsync(fixture));
+    }
+
+    private static async Task<IReadOnlyList<string>> UnseenAsync(ProxmoxFixture fixture) =>
+        PartialCollection.UnseenOf(await (await fixture.ConnectAsync()).Find<ITestBench>()!.FindAsync(default));
+
     private sealed class Fixture(ProxmoxFixture fixture, RestoreSource source) : ITestBenchFixture
     {
         public RestoreSource Source => source;

@@ -62,9 +62,9 @@ public sealed class MemoryVMHost(MemoryInventory inventory) : IHypervisor, IAppl
 
     public Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken) =>
         Call(cancellationToken, () =>
-        (IReadOnlyList<UnfinishedAppliance>)[.. from v in inventory.VMs where v.Value.Building is not null
+        PartialCollection.Of<UnfinishedAppliance>([.. from v in inventory.VMs where v.Value.Building is not null
             select new UnfinishedAppliance(v.Key, v.Value.Name, v.Value.Building!.Value.BuildId,
-                v.Value.Building.Value.StartedUtc)]);
+                v.Value.Building.Value.StartedUtc)], inventory.Unseen));
 
     public Task RemoveUnfinishedAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken) =>
         Call(cancellationToken, () =>
@@ -81,7 +81,7 @@ public sealed class MemoryVMHost(MemoryInventory inventory) : IHypervisor, IAppl
 
     public Task<IReadOnlyList<TestVMInfo>> GetTestVMsAsync(CancellationToken cancellationToken) =>
         Call(cancellationToken, () =>
-        (IReadOnlyList<TestVMInfo>)[.. from v in inventory.VMs where v.Value.Test is not null
+        PartialCollection.Of<TestVMInfo>([.. from v in inventory.VMs where v.Value.Test is not null
             let test = v.Value.Test!.Value
             select new TestVMInfo
             {
@@ -90,7 +90,7 @@ public sealed class MemoryVMHost(MemoryInventory inventory) : IHypervisor, IAppl
                 RunId = test.RunId,
                 IsolatedNetwork = test.Network,
                 CreatedUtc = test.CreatedUtc,
-            }]);
+            }], inventory.Unseen));
 
     public Task<IReadOnlyList<CheckResult>> ReadIsolationAsync(TestVMInfo vm, CancellationToken cancellationToken) =>
         Call(cancellationToken, () =>

@@ -61,7 +61,9 @@ internal sealed class BuilderService(HyperVSite site) : IApplianceBuilder
     public async Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken)
     {
         var found = new List<UnfinishedAppliance>();
-        foreach (HyperVHost host in await site.HostsAsync(cancellationToken).ConfigureAwait(false))
+        (IReadOnlyList<HyperVHost> hosts, IReadOnlyList<string> away) = await site.LookAsync(cancellationToken)
+            .ConfigureAwait(false);
+        foreach (HyperVHost host in hosts)
         {
             foreach (CimRow settings in await ActiveAsync(host, cancellationToken).ConfigureAwait(false))
             {
@@ -71,12 +73,13 @@ internal sealed class BuilderService(HyperVSite site) : IApplianceBuilder
                         mark.StartedUtc));
             }
         }
-        return found;
+        return PartialCollection.Of(found, away);
     }
 
     public async Task RemoveUnfinishedAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken)
     {
-        if (await site.FindAsync(unfinished.NativeId, cancellationToken).ConfigureAwait(false) is not Machine machine)
+        if (await site.FindOrKnowGoneAsync(unfinished.NativeId, cancellationToken).ConfigureAwait(false)
+            is not Machine machine)
             return;
         if (NoteText.Build(machine.Settings.Texts("Notes")) is not BuildMark mark || mark.BuildId != unfinished.BuildId)
             throw new NataliaException(ErrorIds.NotAnUnfinishedAppliance, NataliaErrorKind.Security,

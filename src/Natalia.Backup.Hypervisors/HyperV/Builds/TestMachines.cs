@@ -17,7 +17,9 @@ internal sealed class TestMachines(HyperVSite site) : ITestVMControl
     public async Task<IReadOnlyList<TestVMInfo>> GetTestVMsAsync(CancellationToken cancellationToken)
     {
         var found = new List<TestVMInfo>();
-        foreach (HyperVHost host in await site.HostsAsync(cancellationToken).ConfigureAwait(false))
+        (IReadOnlyList<HyperVHost> hosts, IReadOnlyList<string> away) = await site.LookAsync(cancellationToken)
+            .ConfigureAwait(false);
+        foreach (HyperVHost host in hosts)
         {
             foreach (CimRow settings in await BuilderService.ActiveAsync(host, cancellationToken).ConfigureAwait(false))
             {
@@ -33,7 +35,7 @@ internal sealed class TestMachines(HyperVSite site) : ITestVMControl
                     });
             }
         }
-        return found;
+        return PartialCollection.Of(found, away);
     }
 
     public async Task<IReadOnlyList<CheckResult>> ReadIsolationAsync(TestVMInfo vm,
@@ -63,7 +65,9 @@ internal sealed class TestMachines(HyperVSite site) : ITestVMControl
 
     public async Task DestroyTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken)
     {
-        if (await site.FindAsync(vm.NativeId, cancellationToken).ConfigureAwait(false) is not Machine machine) return;
+        if (await site.FindOrKnowGoneAsync(vm.NativeId, cancellationToken).ConfigureAwait(false)
+            is not Machine machine)
+            return;
         TestMark mark = RequireMark(machine, vm);
         // A copy that somebody made of a test VM bears its mark as well; a disk of somebody's own is not ours to lose.
         if (machine.Disks.FirstOrDefault(d => !IsolationEvidence.IsOwn(mark, d)) is DiskSlot foreign)

@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
 
@@ -47,7 +48,13 @@ internal sealed class HyperVSite : IDisposable
     }
 
     /// <summary>All hosts that are up; one without a cluster is alone.</summary>
-    internal async Task<IReadOnlyList<HyperVHost>> HostsAsync(CancellationToken cancellationToken)
+    internal async Task<IReadOnlyList<HyperVHost>> HostsAsync(CancellationToken cancellationToken) =>
+        (await LookAsync(cancellationToken).ConfigureAwait(false)).Up;
+
+    /// <summary>All hosts that are up, and those of the cluster that are not, for the eye: nobody sees their VMs until
+    /// another host has them.</summary>
+    internal async Task<(IReadOnlyList<HyperVHost> Up, IReadOnlyList<string> Away)> LookAsync(
+        CancellationToken cancellationToken)
     {
         IReadOnlyList<CimRow> nodes;
         try
@@ -60,20 +67,22 @@ internal sealed class HyperVSite : IDisposable
             Fault: CimFault.NoSuchClass or CimFault.NotFound
         })
         {
-            return [_first];
+            return ([_first], []);
         }
         // MSCluster_Node.State: 0 up, 1 down, 2 paused (its VMs run), 3 joining.
         List<string> up = [.. nodes.Where(n => n.Number("State") is 0 or 2).Select(n => n.Text("Name"))
             .OfType<string>()];
-        if (up.Count == 0) return [_first];
+        List<string> away = [.. nodes.Select(n => n.Text("Name")).OfType<string>()
+            .Where(n => !up.Contains(n) && !(up.Count == 0 && IsFirst(n))).Select(n => $"the host '{n}'")];
+        if (up.Count == 0) return ([_first], away);
         lock (_gate)
         {
-            return [.. up.Select(name =>
+            return ([.. up.Select(name =>
             {
                 if (IsFirst(name)) return _first;
                 if (!_hosts.TryGetValue(name, out HyperVHost? known)) _hosts[name] = known = _open(name);
                 return known;
-            })];
+            })], away);
         }
     }
 
@@ -114,6 +123,17 @@ internal sealed class HyperVSite : IDisposable
             lock (_gate) _lastOwners[nativeId] = host;
             return machine;
         }
+    }
+
+    /// <summary>The VM; null when it is certain that it is gone, which a host that is away leaves open.</summary>
+    /// <exception cref="NataliaException"><c>ServerUnreachable</c>.</exception>
+    internal async Task<Machine?> FindOrKnowGoneAsync(string nativeId, CancellationToken cancellationToken)
+    {
+        Machine? machine = await FindAsync(nativeId, cancellationToken).ConfigureAwait(false);
+        if (machine is null)
+            PartialCollection.RequireWhole((await LookAsync(cancellationToken).ConfigureAwait(false)).Away, nativeId,
+                _first.Name);
+        return machine;
     }
 
     /// <summary>Does something for each VM of each host; what fails is told of that host or VM.</summary>

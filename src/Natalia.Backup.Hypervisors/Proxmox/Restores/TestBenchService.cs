@@ -73,9 +73,12 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
         return new TestVM(this, channel, made, isKept: false);
     }
 
-    public async Task<IReadOnlyList<ITestVM>> FindAsync(CancellationToken cancellationToken) =>
-        [.. (await ListAsync(cancellationToken).ConfigureAwait(false))
-            .Select(i => new TestVM(this, channel, i, isKept: true))];
+    public async Task<IReadOnlyList<ITestVM>> FindAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<TestVMInfo> there = await ListAsync(cancellationToken).ConfigureAwait(false);
+        return PartialCollection.Of<ITestVM>([.. there.Select(i => new TestVM(this, channel, i, isKept: true))],
+            PartialCollection.UnseenOf(there));
+    }
 
     public Task<IReadOnlyList<TestVMInfo>> GetTestVMsAsync(CancellationToken cancellationToken) =>
         ListAsync(cancellationToken);
@@ -177,13 +180,21 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
         var found = new List<TestVMInfo>();
         IReadOnlyList<ClusterGuest> guests =
             await cluster.GetVisibleGuestsAsync(cancellationToken).ConfigureAwait(false);
+        // What is being restored has neither its name nor its mark yet, and what the overview has forgotten none any
+        // more: either may be a test VM.
+        List<string> unseen = [.. guests.Where(g => g.KnownName is null || g.Lock == "create")
+            .Select(g => $"VM {g.Vmid} on node '{g.Node}'")];
         // The name spares a request for each other VM; the mark alone decides. Who renames a test VM has taken it over.
         foreach (ClusterGuest guest in guests
             .Where(g => g.Name.StartsWith(TestVMRequest.NamePrefix, StringComparison.Ordinal)))
         {
             (GuestConfig? config, NataliaException? problem) = await cluster.TryGetConfigAsync(guest,
                 cancellationToken).ConfigureAwait(false);
-            if (problem is not null) onUnreadable?.Invoke(guest, problem);
+            if (problem is not null)
+            {
+                unseen.Add($"VM {guest.Vmid} ('{guest.Name}') on node '{guest.Node}'");
+                onUnreadable?.Invoke(guest, problem);
+            }
             if (config is not null && TestVMMark.Parse(config.Description) is { } mark)
                 found.Add(new TestVMInfo
                 {
@@ -194,7 +205,7 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
                     CreatedUtc = mark.CreatedUtc,
                 });
         }
-        return found;
+        return PartialCollection.Of(found, unseen);
     }
 
     /// <summary>

@@ -85,15 +85,17 @@ internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
     public async Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken)
     {
         var found = new List<UnfinishedAppliance>();
-        foreach (VirtualMachine machine in await MarkedAsync(BuildMark.Key, cancellationToken).ConfigureAwait(false))
+        IReadOnlyList<VirtualMachine> marked = await MarkedAsync(BuildMark.Key, cancellationToken)
+            .ConfigureAwait(false);
+        foreach (VirtualMachine machine in marked)
             if (BuildMark.Of(machine.Config) is BuildMark mark)
                 found.Add(new UnfinishedAppliance(machine.InstanceUuid, machine.Name, mark.BuildId, mark.StartedUtc));
-        return found;
+        return PartialCollection.Of(found, PartialCollection.UnseenOf(marked));
     }
 
     public async Task RemoveUnfinishedAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken)
     {
-        VirtualMachine? machine = await machines.FindAsync(unfinished.NativeId,
+        VirtualMachine? machine = await FindOrKnowGoneAsync(unfinished.NativeId,
             cancellationToken).ConfigureAwait(false);
         if (machine is null) return;
         if (BuildMark.Of(machine.Config) is not BuildMark mark || mark.BuildId != unfinished.BuildId)
@@ -119,18 +121,37 @@ internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
             .ConfigureAwait(false);
     }
 
-    /// <summary>The VMs that have an option in their extra configuration.</summary>
+    /// <summary>The VM; null when it is certain that it is gone, which a VM without a configuration leaves open.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>ServerUnreachable</c>.</exception>
+    internal async Task<VirtualMachine?> FindOrKnowGoneAsync(string nativeId, CancellationToken cancellationToken)
+    {
+        VirtualMachine? machine = await machines.FindAsync(nativeId, cancellationToken).ConfigureAwait(false);
+        if (machine is null)
+            PartialCollection.RequireWhole(
+                [.. from m in await machines.ListAsync(cancellationToken).ConfigureAwait(false)
+                    where m.Uuid.Length == 0
+                    select Unread(m.Name)], nativeId, machines.Location);
+        return machine;
+    }
+
+    /// <summary>The VMs that have an option in their extra configuration. One that is inaccessible or being made shows
+    /// none, and may have it.</summary>
     internal async Task<IReadOnlyList<VirtualMachine>> MarkedAsync(string key, CancellationToken cancellationToken)
     {
-        IReadOnlyList<VimObject> all = await machines.Vim.FindAsync(null, "VirtualMachine", ["config.extraConfig"],
-            cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<VimObject> all = await machines.Vim.FindAsync(null, "VirtualMachine",
+            ["name", "config.instanceUuid", "config.extraConfig"], cancellationToken).ConfigureAwait(false);
+        List<string> unread = [.. all.Where(o => o["config.extraConfig"] is null && o["config.instanceUuid"] is null)
+            .Select(o => Unread(o.Text("name") ?? o.Reference.Value))];
         List<VimReference> marked = [.. all.Where(o => o["config.extraConfig"]?.Elements()
             .Any(e => e.Text("key") == key && e.Text("value") is { Length: > 0 }) == true).Select(o => o.Reference)];
-        if (marked.Count == 0) return [];
-        return [.. (await machines.Vim.GetPropertiesAsync(marked, VirtualMachine.Paths,
-            cancellationToken).ConfigureAwait(false)).Select(o => new VirtualMachine(o))
-            .Where(m => m.InstanceUuid.Length > 0)];
+        if (marked.Count == 0) return PartialCollection.Of<VirtualMachine>([], unread);
+        return PartialCollection.Of<VirtualMachine>([.. (await machines.Vim.GetPropertiesAsync(marked,
+            VirtualMachine.Paths, cancellationToken).ConfigureAwait(false)).Select(o => new VirtualMachine(o))
+            .Where(m => m.InstanceUuid.Length > 0)], unread);
     }
+
+    private static string Unread(string name) => $"the VM '{name}', whose configuration is not shown";
 
     private async Task RemoveFolderAsync(VirtualMachine machine, string folder, CancellationToken cancellationToken)
     {

@@ -25,8 +25,9 @@ internal sealed class TestMachines(BuilderService builder) : ITestVMControl, IPo
     public async Task<IReadOnlyList<TestVMInfo>> GetTestVMsAsync(CancellationToken cancellationToken)
     {
         var found = new List<TestVMInfo>();
-        foreach (VirtualMachine machine in await builder.MarkedAsync(TestMark.Key,
-            cancellationToken).ConfigureAwait(false))
+        IReadOnlyList<VirtualMachine> marked = await builder.MarkedAsync(TestMark.Key, cancellationToken)
+            .ConfigureAwait(false);
+        foreach (VirtualMachine machine in marked)
             if (TestMark.Of(machine.Config) is TestMark mark)
                 found.Add(new TestVMInfo
                 {
@@ -36,7 +37,7 @@ internal sealed class TestMachines(BuilderService builder) : ITestVMControl, IPo
                     IsolatedNetwork = mark.Network,
                     CreatedUtc = mark.CreatedUtc,
                 });
-        return found;
+        return PartialCollection.Of(found, PartialCollection.UnseenOf(marked));
     }
 
     public async Task<IReadOnlyList<CheckResult>> ReadIsolationAsync(TestVMInfo vm, CancellationToken cancellationToken)
@@ -92,7 +93,7 @@ internal sealed class TestMachines(BuilderService builder) : ITestVMControl, IPo
 
     public async Task DestroyTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken)
     {
-        VirtualMachine? machine = await builder.Machines.FindAsync(vm.NativeId,
+        VirtualMachine? machine = await builder.FindOrKnowGoneAsync(vm.NativeId,
             cancellationToken).ConfigureAwait(false);
         if (machine is null) return;
         if (TestMark.Of(machine.Config)?.RunId != vm.RunId)

@@ -23,6 +23,10 @@ internal sealed class VSphereBenchFixture : IBuilderFixture, ITestBenchFixture
 
     internal SimulatedVSphere Server { get; }
 
+    /// <summary>The instance UUID of a VM whose configuration the server does not show, and which it does not find by
+    /// that, as of one that is inaccessible; null for none.</summary>
+    internal string? Inaccessible { get; set; }
+
     /// <summary>The first connection, without a login that is lent.</summary>
     internal IHypervisor Hypervisor => _open[0];
 
@@ -44,7 +48,7 @@ internal sealed class VSphereBenchFixture : IBuilderFixture, ITestBenchFixture
     {
         VimService vim = await VimService.ConnectAsync(VSphereServers.Options(Server,
             clock: new SkippingClock()), default);
-        var hypervisor = new VSphereHypervisor(new MortalVim(vim, lifetime, onCall));
+        var hypervisor = new VSphereHypervisor(new MortalVim(this, vim, lifetime, onCall));
         lock (_open) _open.Add(hypervisor);
         return new WithGuestCredential(hypervisor);
     }
@@ -115,7 +119,8 @@ internal sealed class VSphereBenchFixture : IBuilderFixture, ITestBenchFixture
     }
 
     /// <summary>A session that ends before one of its calls.</summary>
-    private sealed class MortalVim(IVimService inner, int? lifetime, Func<string, Task>? onCall) : IVimService
+    private sealed class MortalVim(VSphereBenchFixture fixture, IVimService inner, int? lifetime,
+        Func<string, Task>? onCall) : IVimService
     {
         private int _calls;
 
@@ -134,6 +139,9 @@ internal sealed class VSphereBenchFixture : IBuilderFixture, ITestBenchFixture
         {
             Live();
             if (onCall is not null) await onCall(method);
+            if (method == "FindByUuid" && fixture.Inaccessible is string hidden
+                && arguments.Any(a => a?.Value == hidden))
+                return [];
             return await inner.CallAsync(target, method, arguments, cancellationToken);
         }
 
@@ -144,11 +152,17 @@ internal sealed class VSphereBenchFixture : IBuilderFixture, ITestBenchFixture
             return inner.GetPropertiesAsync(objects, paths, cancellationToken);
         }
 
-        public Task<IReadOnlyList<VimObject>> FindAsync(VimReference? container, string type,
+        public async Task<IReadOnlyList<VimObject>> FindAsync(VimReference? container, string type,
             IEnumerable<string> paths, CancellationToken cancellationToken)
         {
             Live();
-            return inner.FindAsync(container, type, paths, cancellationToken);
+            return [.. from o in await inner.FindAsync(container, type, paths, cancellationToken)
+                select o.Text("config.instanceUuid") is string uuid && uuid == fixture.Inaccessible
+                    ? o with
+                    {
+                        Properties = o.Properties.Where(p => p.Key == "name").ToDictionary(p => p.Key, p => p.Value),
+                    }
+                    : o];
         }
 
         public Task<XElement?> WaitTaskAsync(VimReference task, VimTaskOptions how,

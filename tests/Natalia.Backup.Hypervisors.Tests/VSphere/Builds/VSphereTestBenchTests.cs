@@ -29,6 +29,31 @@ public sealed class VSphereTestBenchTests : TestBenchConformance
     }
 
     [VSphereFact]
+    public async Task A_vm_that_is_inaccessible_is_told_and_not_taken_for_gone()
+    {
+        await using var fixture = new VSphereBenchFixture();
+        ITestVM vm = await PrepareAsync(fixture);
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        var bench = new BuilderTestBench(hypervisor);
+        IReadOnlyList<ITestVM> whole = await bench.FindAsync(default);
+        Assert.Single(whole);
+        Assert.Empty(PartialCollection.UnseenOf(whole));
+        fixture.Inaccessible = vm.Info.NativeId;
+
+        IReadOnlyList<ITestVM> there = await bench.FindAsync(default);
+
+        string[] unseen = [$"the VM '{vm.Info.Name}', whose configuration is not shown"];
+        Assert.Empty(there);
+        Assert.Equal(unseen, PartialCollection.UnseenOf(there));
+        Assert.Equal(unseen, PartialCollection.UnseenOf(await hypervisor.Require<IApplianceBuilder>("building")
+            .FindUnfinishedAsync(default)));
+        Assert.Contains("not known", (await Assert.ThrowsAsync<NataliaException>(() => vm.DestroyAsync(default)))
+            .Message, StringComparison.Ordinal);
+        fixture.Inaccessible = null;
+        await vm.DestroyAsync(default);
+    }
+
+    [VSphereFact]
     public async Task The_vlan_of_the_isolated_network_is_told()
     {
         await using var fixture = new VSphereBenchFixture();
