@@ -135,6 +135,9 @@ internal sealed class BackupRound(CompletionCache completion, EvidenceBook evide
                 + $"could not be released and may still be there: {outcome.ReleaseFailure.Message}");
             output.Fail(outcome.ReleaseFailure, run.Target);
         }
+        // Stopped by the user, and then something could not be put back: that must be seen.
+        if (cancellationToken.IsCancellationRequested && outcome.Failure is NataliaException left)
+            output.WarnInAnyCase($"{run.Target.Name}: {left.Message}");
         cancellationToken.ThrowIfCancellationRequested();
         if (outcome.Failure is not null) output.Fail(outcome.Failure, run.Target);
     }

@@ -32,6 +32,9 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames, I
     /// <summary>Called for every read of a disk; null reads zeros.</summary>
     internal Func<CancellationToken, Task>? OnRead { get; set; }
 
+    /// <summary>Called for every freeze, before it is made.</summary>
+    internal Func<CancellationToken, Task>? OnFreeze { get; init; }
+
     /// <summary>Called while releasing.</summary>
     internal Func<Task>? OnRelease { get; set; }
 
@@ -99,13 +102,12 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames, I
         return Task.CompletedTask;
     }
 
-    public Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, FreezeRequest how,
+    public async Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, FreezeRequest how,
         CancellationToken cancellationToken)
     {
         Journal.Add("freeze " + string.Join("+", how.DiskIds) + " of " + appliance.ApplianceId[0]);
-        return FreezeFailure is null
-            ? Task.FromResult<IFrozenDisks>(new Frozen(this))
-            : Task.FromException<IFrozenDisks>(FreezeFailure);
+        if (OnFreeze is not null) await OnFreeze(cancellationToken);
+        return FreezeFailure is null ? new Frozen(this) : throw FreezeFailure;
     }
 
     public void Dispose() => IsDisposed = true;

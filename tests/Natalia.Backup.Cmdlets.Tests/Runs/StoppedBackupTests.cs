@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using Natalia.Backup.Cmdlets.Tests.Fakes;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Cmdlets.Tests.Runs;
@@ -56,6 +57,33 @@ public sealed class StoppedBackupTests : IDisposable
         Task stop = await StopWhileReadingAsync(shell, hypervisor);
         _mayRelease.SetResult();
         await stop.WaitAsync(s_patience);
+
+        Assert.Contains("The snapshot stays.", Assert.Single(_host.Warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_a_freeze_that_was_stopped_could_not_remove_is_told_to_the_person()
+    {
+        Connect(new FakeHypervisor
+        {
+            OnFreeze = async token =>
+            {
+                _reading.TrySetResult();
+                try
+                {
+                    await Task.Delay(Timeout.Infinite, token);
+                }
+                catch (OperationCanceledException)
+                {
+                    throw new NataliaException(ErrorIds.TaskNotFinished, NataliaErrorKind.InvalidOperation,
+                        "The snapshot stays.");
+                }
+            },
+        });
+        using PowerShell shell = _session.Create("Invoke-NataliaBackup natalia-test");
+        shell.BeginInvoke();
+        await _reading.Task.WaitAsync(s_patience);
+        await Task.Run(shell.Stop).WaitAsync(s_patience);
 
         Assert.Contains("The snapshot stays.", Assert.Single(_host.Warnings), StringComparison.Ordinal);
     }

@@ -352,6 +352,30 @@ public sealed class HyperVBackupTests : IDisposable
     }
 
     [Fact]
+    public async Task A_stop_tells_the_checkpoint_that_could_not_be_removed()
+    {
+        using var stop = new CancellationTokenSource();
+        _host.Host.Faults["CreateSnapshot"] = new SimFault
+        {
+            When = _ =>
+            {
+                stop.Cancel();
+                return false;
+            },
+        };
+        _host.Host.Faults["DestroySnapshot"] = new SimFault { Message = "The disk is in use." };
+        using IHypervisor hypervisor = _host.Connect();
+
+        NataliaException left = await Assert.ThrowsAsync<NataliaException>(() => hypervisor
+            .Require<IImageSource>("images").FreezeAsync(_host.Vm, How(new string('a', 32)), stop.Token));
+
+        Assert.StartsWith("The making of the checkpoint of 'natalia-01' was stopped. Its checkpoint '", left.Message,
+            StringComparison.Ordinal);
+        Assert.Contains("may still be there", left.Message, StringComparison.Ordinal);
+        Assert.Single(_host.Machine.Snapshots);
+    }
+
+    [Fact]
     public async Task A_vm_is_described_by_its_settings()
     {
         _host.Machine.PassThrough.Add(5);

@@ -160,12 +160,9 @@ internal sealed class BackupService(HyperVSite site)
         }
         catch (Exception left) when (left is NataliaException or OperationCanceledException)
         {
-            if (failure is not NataliaException known) return null;
-            return new NataliaException(known.ErrorId, known.Kind,
-                $"{known.Message} Its checkpoint '{mark.CheckpointName}' may still be there, because it could not be "
-                + $"removed: {left.Message}", known.Target,
-                $"The next backup removes it. {known.RecommendedAction}".TrimEnd(),
-                new AggregateException(failure, left));
+            return FailedFreeze.Tell(failure, left, $"the checkpoint of '{machine.Name}'", machine.Name,
+                $"Its checkpoint '{mark.CheckpointName}' may still be there, because it could not be removed: "
+                + left.Message, "The next backup removes it.");
         }
     }
 

@@ -73,7 +73,7 @@ internal sealed class BackupService(MachineFinder machines, SnapshotService snap
                 made ?? mark.StartedUtc, isQuiesced ? Consistency.FileSystem : Consistency.Crash, reason,
                 MachineChecks.Warn(machine, wanted), MachineChecks.CountForeign(machine), hadHeartbeat));
         }
-        catch
+        catch (Exception failure)
         {
             using Deadline limit = Clock.CreateDeadline(s_cleanUpLimit, CancellationToken.None);
             try
@@ -82,9 +82,9 @@ internal sealed class BackupService(MachineFinder machines, SnapshotService snap
                 await snapshots.RemoveAsync(machine.Reference, machine.Name, mark.RunId,
                     limit.Token).ConfigureAwait(false);
             }
-            catch (Exception e) when (e is NataliaException or OperationCanceledException)
+            catch (Exception left) when (left is NataliaException or OperationCanceledException)
             {
-                // Found by its mark, the next run removes it; the first failure is the one to tell.
+                throw SnapshotService.NotCleared(machine.Name, mark, failure, left);
             }
             finally
             {
@@ -165,7 +165,7 @@ internal sealed class BackupService(MachineFinder machines, SnapshotService snap
 
     private Task<VimReference> TakeAsync(VirtualMachine machine, SnapshotMark mark, bool isQuiesced,
         CancellationToken cancellationToken) =>
-        snapshots.CreateAsync(machine, mark, isQuiesced, false, null, null, cancellationToken);
+        snapshots.CreateAsync(machine, mark, isQuiesced, false, null, null, isClearedAgain: true, cancellationToken);
 
     /// <summary>The disks as the snapshot itself has them: keys, files and changeIds are never those of now.</summary>
     private async Task<FrozenMachine> DescribeAsync(VirtualMachine machine, VimReference snapshot,

@@ -37,7 +37,7 @@ internal sealed class ChangeTrackingService(MachineFinder machines, SnapshotServ
             try
             {
                 await snapshots.CreateAsync(machine, mark, isQuiesced: false, includesMemory: false, null, null,
-                    cancellationToken).ConfigureAwait(false);
+                    isClearedAgain: true, cancellationToken).ConfigureAwait(false);
             }
             finally
             {

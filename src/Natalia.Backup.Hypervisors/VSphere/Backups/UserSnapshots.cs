@@ -34,14 +34,14 @@ internal sealed class UserSnapshots(MachineFinder machines, SnapshotService snap
         try
         {
             await snapshots.CreateAsync(machine, mark, isQuiesced, includesMemory, request.Timeout, progress,
-                cancellationToken).ConfigureAwait(false);
+                isClearedAgain: false, cancellationToken).ConfigureAwait(false);
         }
         catch (NataliaException e)
             when (isQuiesced && e.ErrorId is (ErrorIds.QuiesceFailed or ErrorIds.TaskFailed))
         {
             (isQuiesced, reason) = (false, $"The guest did not put its data in order: {e.Message}");
             await snapshots.CreateAsync(machine, mark, isQuiesced, includesMemory, request.Timeout, progress,
-                cancellationToken).ConfigureAwait(false);
+                isClearedAgain: false, cancellationToken).ConfigureAwait(false);
         }
         machine = await machines.RequireAsync(appliance, cancellationToken).ConfigureAwait(false);
         SnapshotNode node = machine.Snapshots.FirstOrDefault(s => SnapshotMark.Of(s, machine)?.RunId == mark.RunId)

@@ -1,5 +1,6 @@
 using System.Xml.Linq;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.VSphere.Client;
 using Natalia.Backup.Hypervisors.VSphere.Inventory;
 
@@ -24,9 +25,19 @@ internal sealed class SnapshotService(IVimService vim)
     /// Makes a snapshot. When this fails nothing is left of it, as far as the server can be reached; what comes later
     /// all the same bears the mark.
     /// </summary>
+    /// <param name="machine">The VM.</param>
+    /// <param name="mark">What it bears.</param>
+    /// <param name="isQuiesced">Whether the guest is asked to put its data in order.</param>
+    /// <param name="includesMemory">Whether the memory is kept.</param>
+    /// <param name="limit">How long it may take; null for as long as is usual.</param>
+    /// <param name="progress">Told the percent, or null.</param>
+    /// <param name="isClearedAgain">Whether the caller removes what bears the mark once more, and tells itself what
+    /// could not be removed; else the failure tells it.</param>
+    /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>QuiesceFailed</c> and what the server refuses.</exception>
     internal async Task<VimReference> CreateAsync(VirtualMachine machine, SnapshotMark mark, bool isQuiesced,
-        bool includesMemory, TimeSpan? limit, IProgress<int>? progress, CancellationToken cancellationToken)
+        bool includesMemory, TimeSpan? limit, IProgress<int>? progress, bool isClearedAgain,
+        CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         XElement?[] arguments =
@@ -51,9 +62,27 @@ internal sealed class SnapshotService(IVimService vim)
         }
         catch (Exception failure)
         {
-            await ClearAsync(machine, mark, failure).ConfigureAwait(false);
+            if (await ClearAsync(machine, mark, failure).ConfigureAwait(false) is NataliaException left
+                && !isClearedAgain)
+                throw left;
             throw;
         }
+    }
+
+    /// <summary>A failure that left something: the snapshot, or what the server did not merge of it.</summary>
+    /// <param name="name">The VM's name.</param>
+    /// <param name="mark">What the snapshot bears.</param>
+    /// <param name="failure">What failed, or was stopped.</param>
+    /// <param name="left">Why it could not be cleared up.</param>
+    internal static NataliaException NotCleared(string name, SnapshotMark mark, Exception failure, Exception left)
+    {
+        string what = $"the snapshot of '{name}'";
+        // These say themselves that the snapshot goes or is gone, and what is left then.
+        if (left is NataliaException { ErrorId: ErrorIds.ConsolidationNeeded or ErrorIds.MergeNotFinished } merge)
+            return FailedFreeze.Tell(failure, left, what, name, merge.Message, merge.RecommendedAction ?? "");
+        return FailedFreeze.Tell(failure, left, what, name,
+            $"The snapshot '{mark.Name}' may still be there, because it could not be removed: {left.Message}",
+            mark.IsBackup ? "The next backup removes it." : "Remove it with Remove-NataliaSnapshot.");
     }
 
     /// <summary>
@@ -148,7 +177,8 @@ internal sealed class SnapshotService(IVimService vim)
     }
 
     /// <summary>Removes what a failed call may have made, without hiding why it failed.</summary>
-    private async Task ClearAsync(VirtualMachine machine, SnapshotMark mark, Exception failure)
+    /// <returns>Null when nothing is left; else the failure, which says now what may still be there.</returns>
+    private async Task<NataliaException?> ClearAsync(VirtualMachine machine, SnapshotMark mark, Exception failure)
     {
         using Deadline limit = vim.Clock.CreateDeadline(s_cleanUpLimit, CancellationToken.None);
         // A call whose answer was lost may still be on its way.
@@ -164,10 +194,11 @@ internal sealed class SnapshotService(IVimService vim)
                 await RemoveAsync(machine.Reference, machine.Name, mark.RunId, limit.Token).ConfigureAwait(false);
                 if (look > 1) await vim.Clock.WaitAsync(s_lookAgain, limit.Token).ConfigureAwait(false);
             }
+            return null;
         }
-        catch (Exception e) when (e is NataliaException or OperationCanceledException)
+        catch (Exception left) when (left is NataliaException or OperationCanceledException)
         {
-            // The next run finds it by its mark; the user is told of the first failure, which is the cause.
+            return NotCleared(machine.Name, mark, failure, left);
         }
     }
 }

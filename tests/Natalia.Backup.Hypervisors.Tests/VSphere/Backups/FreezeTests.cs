@@ -99,6 +99,42 @@ public sealed class FreezeTests(FreezeTests.Servers servers) : IClassFixture<Fre
         Assert.Empty(Server.Snapshots(Machine));
     }
 
+    [VSphereFact]
+    public async Task A_failed_freeze_tells_the_snapshot_that_it_could_not_remove()
+    {
+        using SimulatedVSphere server = VSphereFixture.Start(isCenter: false);
+        using var fixture = new VSphereFixture(server);
+        using IHypervisor hypervisor = fixture.Connect();
+        server.Do("silence", ("vm", server.Appliance.Id));
+        server.Fail("RemoveSnapshot_Task", "before", "fault", ("name", "NoPermission"), ("times", 9));
+
+        NataliaException left = await Assert.ThrowsAsync<NataliaException>(() => FreezeAsync(hypervisor, fixture));
+
+        string name = Assert.Single(server.Snapshots(server.Appliance));
+        Assert.Equal(ErrorIds.GuestNotReachable, left.ErrorId);
+        Assert.Contains("may still be frozen", left.Message, StringComparison.Ordinal);
+        Assert.Contains($"The snapshot '{name}' may still be there, because it could not be removed: ", left.Message,
+            StringComparison.Ordinal);
+        Assert.StartsWith("The next backup removes it. ", left.RecommendedAction, StringComparison.Ordinal);
+    }
+
+    [VSphereFact]
+    public async Task A_failed_freeze_tells_that_disks_need_consolidation()
+    {
+        using SimulatedVSphere server = VSphereFixture.Start(isCenter: false);
+        using var fixture = new VSphereFixture(server);
+        using IHypervisor hypervisor = fixture.Connect();
+        server.Do("silence", ("vm", server.Appliance.Id));
+        server.Do("consolidate", ("vm", server.Appliance.Id));
+
+        NataliaException left = await Assert.ThrowsAsync<NataliaException>(() => FreezeAsync(hypervisor, fixture));
+
+        Assert.Equal(ErrorIds.GuestNotReachable, left.ErrorId);
+        Assert.Contains("they need consolidation", left.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("may still be there", left.Message, StringComparison.Ordinal);
+        Assert.Contains("-Consolidate", left.RecommendedAction, StringComparison.Ordinal);
+    }
+
     [VSphereTheory]
     [InlineData(Quiescing.Prefer)]
     [InlineData(Quiescing.Require)]
