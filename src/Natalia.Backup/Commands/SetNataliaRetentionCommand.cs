@@ -68,8 +68,9 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
     public string[]? Appliance { get; set; }
 
     /// <summary>
-    /// What is piped in: appliances, restore points or sessions of repositories. Rows of a plan, results of checks and
-    /// audit records carry the ids of appliances, too, and are refused.
+    /// What is piped in: appliances, their names, VMs of the hypervisor's own module, rows with a VMName or Name,
+    /// restore points or sessions of repositories. What names no appliance is refused, and so are rows of a plan,
+    /// results of checks and audit records, though they carry the ids of appliances.
     /// </summary>
     [Parameter(ValueFromPipeline = true)]
     [ValidateNotNull]
@@ -117,9 +118,12 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         PipedReport.RequireAppliance(InputObject);
+        IEnumerable<string> named = Appliance is null && ApplianceId is null
+            ? PipedReport.NamesOf(InputObject)
+            : (Appliance ?? []).Concat(ApplianceId ?? []);
         RetentionRules rules = GivenRules();
         RepositoryConnection repository = Registry.Repositories.ForWriting(Repository);
-        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors((Appliance ?? []).Concat(ApplianceId ?? []));
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(named);
         RepositoryRetention retention = await _cache.ReadAsync(repository, cancellationToken).ConfigureAwait(false);
         retention.RequireTimeZone(rules.TimeZone);
         if (ParameterSetName == InheritSet && (rules.AnyRule || rules.TimeZone is not null))

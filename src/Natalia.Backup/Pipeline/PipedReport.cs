@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
@@ -22,6 +23,7 @@ internal static class PipedReport
     private static readonly string[] s_points = [nameof(RestorePoint)];
     private static readonly string[] s_appliances = [nameof(RestorePoint), nameof(Appliance), nameof(RetentionSetting),
         nameof(RepositorySession)];
+    private static readonly ApplianceReferenceAttribute s_reference = new();
 
     /// <summary>
     /// Refuses what stands for no restore point to remove: of a plan's rows those that are not to be removed, and every
@@ -56,6 +58,32 @@ internal static class PipedReport
                 ? "Rows to remove go to Remove-NataliaRestorePoint; what holds for appliances takes those of "
                     + "Get-NataliaAppliance."
                 : null);
+    }
+
+    /// <summary>
+    /// The appliances that a thing names that brought no id: a text, a row of a file, a VM of the hypervisor's own
+    /// module. Where nothing is named, everything is meant; of what is piped in, a repository's session alone means
+    /// that.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>InputRefused</c>: it names none.</exception>
+    internal static IReadOnlyList<string> NamesOf(PSObject? input)
+    {
+        if (input is null || Kind(input) == nameof(RepositorySession)) return [];
+        object? named;
+        try
+        {
+            named = s_reference.Transform(null!, input);
+        }
+        catch (ArgumentTransformationMetadataException)
+        {
+            named = null;
+        }
+        string[] names = [.. (named as string[] ?? [named as string ?? ""]).Where(n => n.Length > 0)];
+        if (names.Length == 0)
+            throw Refused(input, "it names no appliance",
+                "Pipe what Get-NataliaAppliance lists, names, or rows with a property VMName; for all appliances of a "
+                + "repository, give -Repository alone.");
+        return names;
     }
 
     /// <summary>

@@ -198,6 +198,54 @@ public sealed class StoredRetentionTests : IDisposable
         Assert.Equal(2, Run("Get-NataliaRestorePoint | Invoke-NataliaRetention").ThrowIfFailed().Output.Count);
     }
 
+    /// <summary>Of two appliances, so that one that is meant is not all.</summary>
+    [Theory]
+    [InlineData("'natalia-paris'")]
+    [InlineData("'natalia-p*'")]
+    [InlineData("[pscustomobject]@{ VMName = 'natalia-paris' }")]
+    [InlineData("'Name', 'natalia-paris' | ConvertFrom-Csv")]
+    [InlineData("Get-NataliaAppliance -Name natalia-paris | Select-Object Name")]
+    [InlineData("Get-NataliaRetention natalia-paris | Select-Object ApplianceName")]
+    public void A_name_that_is_piped_in_means_that_appliance_alone(string piped)
+    {
+        BackupTwo();
+        Run($"{piped} | Set-NataliaRetention -Last 1 -Force").ThrowIfFailed();
+        Assert.Equal(["default None", "natalia-paris Appliance"], Run("Get-NataliaRetention | ForEach-Object { "
+            + "\"$(if ($_.ApplianceName) { $_.ApplianceName } else { 'default' }) $($_.Source)\" }")
+            .ThrowIfFailed().Text.Where(t => !t.StartsWith("natalia-rome", StringComparison.Ordinal)));
+        Run("Set-NataliaRetention -Last 1 -Force").ThrowIfFailed();
+        Assert.Equal(["natalia-paris"], Run($"{piped} | Invoke-NataliaRetention | ForEach-Object ApplianceName")
+            .ThrowIfFailed().Text);
+        Assert.Equal(3, Count());
+    }
+
+    [Theory]
+    [InlineData("[datetime]::UtcNow")]
+    [InlineData("Get-Item /")]
+    [InlineData("[pscustomobject]@{ Host = 'natalia-paris' }")]
+    [InlineData("Get-NataliaAppliance -Name natalia-paris | Select-Object Hypervisor")]
+    [InlineData("Get-NataliaRestorePoint | Select-Object -First 1 TimeUtc")]
+    public void What_names_no_appliance_does_not_mean_all_of_them(string piped)
+    {
+        BackupTwo();
+        ScriptResult set = Run($"{piped} | Set-NataliaRetention -Last 1 -Force");
+        Assert.StartsWith("InputRefused,", Assert.Single(set.ErrorIds), StringComparison.Ordinal);
+        Assert.Equal("None", Source());
+        Run("Set-NataliaRetention -Last 1 -Force").ThrowIfFailed();
+        ScriptResult done = Run($"{piped} | Invoke-NataliaRetention");
+        Assert.StartsWith("InputRefused,", Assert.Single(done.ErrorIds), StringComparison.Ordinal);
+        Assert.Equal(4, Count());
+    }
+
+    [Fact]
+    public void A_session_means_its_repository()
+    {
+        BackupTwo();
+        Run("Get-NataliaRepository | Set-NataliaRetention -Last 1 -Force").ThrowIfFailed();
+        Assert.Equal("Repository", Source());
+        Assert.Equal(2, Run("Get-NataliaRepository | Invoke-NataliaRetention").ThrowIfFailed().Output.Count);
+    }
+
     [Fact]
     public void Another_policy_is_tried_without_setting_it()
     {
@@ -226,6 +274,19 @@ public sealed class StoredRetentionTests : IDisposable
         {
             File.WriteAllBytes(_disk, Enumerable.Repeat((byte)(i + 1), 1 << 16).ToArray());
             Run("$null = Get-NataliaAppliance -Name natalia-paris | Invoke-NataliaBackup -Repository local")
+                .ThrowIfFailed();
+        }
+    }
+
+    /// <summary>Two points of natalia-paris, and two of natalia-rome.</summary>
+    private void BackupTwo()
+    {
+        string rome = Directory.CreateDirectory(Path.Combine(_vms, "natalia-rome")).FullName;
+        for (int i = 0; i < 2; i++)
+        {
+            Backup(1);
+            File.WriteAllBytes(Path.Combine(rome, "data.raw"), Enumerable.Repeat((byte)(i + 7), 1 << 16).ToArray());
+            Run("$null = Get-NataliaAppliance -Name natalia-rome | Invoke-NataliaBackup -Repository local")
                 .ThrowIfFailed();
         }
     }
