@@ -49,8 +49,9 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
     private RetentionRules? _rules;
 
     /// <summary>
-    /// Restore points, or any objects with a property TimeUtc. Appliances that are piped in stand for what the
-    /// repositories hold of them, and a repository's session for all that it holds.
+    /// Restore points, or any objects with a property TimeUtc; as text, a time begins with the year (yyyy-MM-dd).
+    /// Appliances that are piped in stand for what the repositories hold of them, and a repository's session for all
+    /// that it holds.
     /// </summary>
     [Parameter(Mandatory = true, ParameterSetName = InputSet, ValueFromPipeline = true)]
     [ValidateNotNull]

@@ -56,7 +56,10 @@ internal static class RetentionInput
     private static string? Text(PSObject value, string property) =>
         Get(value, property)?.ToString() is { Length: > 0 } text ? text : null;
 
-    /// <summary>A time that says nothing of its zone is UTC, as the property's name promises.</summary>
+    /// <summary>
+    /// A time that says nothing of its zone is UTC, as the property's name promises. Text begins with the year: of
+    /// anything else nobody knows which culture wrote it, and day and month would change places.
+    /// </summary>
     private static DateTime? Time(PSObject value, string property)
     {
         switch (Get(value, property))
@@ -66,12 +69,15 @@ internal static class RetentionInput
             case DateTime time: return time.ToUniversalTime();
             case DateTimeOffset time: return time.UtcDateTime;
             case string text
-                when DateTime.TryParse(text, CultureInfo.InvariantCulture,
+                when IsYearFirst(text) && DateTime.TryParse(text, CultureInfo.InvariantCulture,
                     DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTime time):
                 return time;
             default: throw Invalid(value, property);
         }
     }
+
+    private static bool IsYearFirst(string text) => text.Length >= 10 && text[4] == '-' && text[7] == '-'
+        && text.Take(10).Where((_, i) => i is not (4 or 7)).All(c => c is >= '0' and <= '9');
 
     /// <summary>
     /// The texts <c>False</c> and <c>0</c> mean false, which PowerShell's own conversion of text does not.
@@ -100,7 +106,8 @@ internal static class RetentionInput
                 ? $"The object '{value}' has no {property}."
                 : $"The object '{value}' has '{found}' as {property}, which cannot be that.",
             value.ToString(),
-            "Pipe restore points, or objects with a property TimeUtc (a date in UTC) and, where wanted, IsProtected "
-            + "and ImmutableUntilUtc.");
+            "Pipe restore points, or objects with a property TimeUtc (a date in UTC, as text yyyy-MM-dd HH:mm:ss) and, "
+            + "where wanted, IsProtected and ImmutableUntilUtc. For a file, write times with ToString('o') as "
+            + "about_Natalia.Backup shows (Output), or take ConvertTo-Json.");
     }
 }

@@ -73,6 +73,20 @@ public sealed class RetentionPlanTests(ModuleFixture module) : IClassFixture<Mod
             result.Text);
     }
 
+    /// <summary>As Export-Csv writes it in a session of en-GB, of en-US, of de-DE.</summary>
+    [Theory]
+    [InlineData("TimeUtc = '05/11/2026 01:00:00'")]
+    [InlineData("TimeUtc = '11/5/2026 1:00:00 AM'")]
+    [InlineData("TimeUtc = '05.11.2026 01:00:00'")]
+    [InlineData("TimeUtc = '2026-11-05T01:00:00.0000000Z'; ImmutableUntilUtc = '05/11/2026 01:00:00'")]
+    public void A_date_as_text_whose_day_and_month_nobody_can_tell_apart_is_refused(string row)
+    {
+        ScriptResult result = module.Run($"[pscustomobject]@{{ {row} }} | Get-NataliaRetentionPlan -Daily 1");
+        Assert.Empty(result.Output);
+        Assert.StartsWith("RetentionInputInvalid,", Assert.Single(result.ErrorIds), StringComparison.Ordinal);
+        Assert.Contains("yyyy-MM-dd", result.Errors[0].ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Points_of_different_appliances_do_not_compete()
     {

@@ -278,6 +278,33 @@ public sealed class StoredRetentionTests : IDisposable
         }
     }
 
+    /// <summary>What about_Natalia.Backup says of files, whatever the culture of the session.</summary>
+    [Theory]
+    [InlineData("en-GB")]
+    [InlineData("en-US")]
+    [InlineData("fr-FR")]
+    public void A_file_is_planned_when_its_times_begin_with_the_year(string culture)
+    {
+        Backup(2);
+        string file = Path.Combine(_module.NewFolder(), "points.csv");
+        ScriptResult plain = Run("[cultureinfo]::CurrentCulture = $args[0]; Get-NataliaRestorePoint | Export-Csv "
+            + "$args[1]; Import-Csv $args[1] | Get-NataliaRetentionPlan -Last 1", culture, file);
+        Assert.Empty(plain.Output);
+        Assert.All(plain.ErrorIds, id => Assert.StartsWith("RetentionInputInvalid,", id, StringComparison.Ordinal));
+        Assert.Equal(2, plain.ErrorIds.Count());
+
+        Assert.Equal(["Keep", "Remove"], Run("""
+            [cultureinfo]::CurrentCulture = $args[0]
+            Get-NataliaRestorePoint |
+                Select-Object -ExcludeProperty TimeUtc, ImmutableUntilUtc *,
+                    @{ n = 'TimeUtc'; e = { $_.TimeUtc.ToString('o') } },
+                    @{ n = 'ImmutableUntilUtc'; e = {
+                        $_.ImmutableUntilUtc.ToString('o') } } |
+                Export-Csv $args[1] -NoTypeInformation
+            Import-Csv $args[1] | Get-NataliaRetentionPlan -Last 1 | ForEach-Object { "$($_.Action)" }
+            """, culture, file).ThrowIfFailed().Text);
+    }
+
     /// <summary>Two points of natalia-paris, and two of natalia-rome.</summary>
     private void BackupTwo()
     {
