@@ -1,4 +1,6 @@
+using System.Globalization;
 using Natalia.Backup.ProxmoxSimulator;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
@@ -177,6 +179,31 @@ public sealed class StorageRetentionTests
         fixture.ConnectCluster();
         fixture.Do("$null = Connect-NataliaRepository -ProxmoxStorage nas -WarningAction Ignore");
         Assert.False((bool)fixture.Do("Invoke-NataliaBackup natalia-01 -DataDiskOnly").Value("IsRenamed")!);
+    }
+
+    [Fact]
+    public async Task A_file_that_somebody_renamed_does_not_hide_that_a_schedule_is_overdue()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        DateTimeOffset good = DateTimeOffset.UtcNow.AddDays(-4);
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
+        {
+            AddFile(c, string.Create(CultureInfo.InvariantCulture, $"100-{good:yyyy_MM_dd-HH_mm_ss}.vma.zst"), good,
+                false);
+            AddFile(c, "100-before-update.vma.zst", DateTimeOffset.UtcNow.AddHours(-1), true);
+        });
+        fixture.ConnectCluster();
+        string folder = fixture.Module.NewFolder();
+        ScriptResult listed = fixture.Do("""
+            $null = Connect-NataliaRepository -ProxmoxStorage nas
+            $null = Set-NataliaAppliance natalia-01 -Repository nas
+            $null = Export-NataliaProfile -Path "$($args[0])/profile.json" -SecretName @{ pve = 'token' }
+            $null = Register-NataliaSchedule -ProfilePath "$($args[0])/profile.json" -UnitFolder "$($args[0])/units" `
+                -PowerShellPath $args[1]
+            Get-NataliaSchedule -UnitFolder "$($args[0])/units" | Where-Object Scheduler -eq Systemd
+            """, folder, BuildLayout.Runner);
+        Assert.Equal((true, good.UtcDateTime.Date),
+            (listed.Value("IsOverdue"), ((DateTime?)listed.Value("NewestPointUtc"))?.Date));
     }
 
     private static void AddFile(SimulatedCluster cluster, string name, DateTimeOffset time, bool isRenamed) =>
