@@ -93,6 +93,11 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
     [ValidateNotNullOrEmpty]
     public string? UnitFolder { get; set; }
 
+    private const string SaysNothing = "says nothing to a trial of schedules";
+
+    private static readonly string[] s_notScheduled = [nameof(Appliance), nameof(ApplianceId), nameof(Hypervisor),
+        nameof(Repository), nameof(ReplicationTarget), nameof(IsolatedNetwork)];
+
     private readonly Verdict _verdict = new();
 
     /// <summary>
@@ -112,25 +117,29 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
         CancellationToken cancellationToken) =>
         TestAsync(located.Hypervisor, located.Description, cancellationToken);
 
+    private protected override Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        // What is piped in is bound here first.
+        if (!AsScheduled) return base.ProcessAsync(cancellationToken);
+        if (s_notScheduled.FirstOrDefault(IsBound) is string piped) throw Alone($"-{piped} {SaysNothing}");
+        return TrySchedulesAsync(cancellationToken);
+    }
+
     private protected override Task BeginAsync(CancellationToken cancellationToken)
     {
         string? alone = AsScheduled
-            ? new[] { nameof(Appliance), nameof(Repository), nameof(ReplicationTarget), nameof(IsolatedNetwork) }
-                .FirstOrDefault(IsBound) is string other ? $"-{other} says nothing to a trial of schedules" : null
+            ? s_notScheduled.FirstOrDefault(IsBound) is string other ? $"-{other} {SaysNothing}" : null
             : new[] { nameof(ScheduleId), nameof(Credential), nameof(UnitFolder) }
                 .FirstOrDefault(IsBound) is string missing ? $"-{missing} needs -AsScheduled" : null;
-        return alone is null ? Task.CompletedTask
-            : throw new NataliaException(ErrorIds.ScheduleInvalid, NataliaErrorKind.InvalidArgument,
-                $"Nothing was checked: {alone}.", null, "Leave one of them out.");
+        return alone is null ? Task.CompletedTask : throw Alone(alone);
     }
+
+    private static NataliaException Alone(string why) =>
+        new(ErrorIds.ScheduleInvalid, NataliaErrorKind.InvalidArgument, $"Nothing was checked: {why}.", null,
+            "Leave one of them out.");
 
     private protected override async Task ProcessNoneAsync(CancellationToken cancellationToken)
     {
-        if (AsScheduled)
-        {
-            await TrySchedulesAsync(cancellationToken).ConfigureAwait(false);
-            return;
-        }
         foreach ((HypervisorConnection hypervisor, _) in HypervisorsAbleTo<IPrerequisites>("check of prerequisites"))
             await TestAsync(hypervisor, null, cancellationToken).ConfigureAwait(false);
     }

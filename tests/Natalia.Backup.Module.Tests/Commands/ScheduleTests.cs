@@ -222,6 +222,19 @@ public sealed class ScheduleTests : IDisposable
                 Assert.Single(_fixture.Run($"Test-NataliaPrerequisite {wrong}").ErrorIds));
     }
 
+    [Theory]
+    [InlineData("Get-NataliaAppliance natalia-paris | Test-NataliaPrerequisite -AsScheduled -Quiet")]
+    [InlineData("'natalia-paris' | Test-NataliaPrerequisite -AsScheduled -Quiet")]
+    [InlineData("Test-NataliaPrerequisite -AsScheduled -ApplianceId (Get-NataliaAppliance).ApplianceId -Quiet")]
+    [InlineData("Test-NataliaPrerequisite -AsScheduled -Hypervisor vms -Quiet")]
+    public void A_trial_of_schedules_is_none_of_appliances_however_they_are_named(string script)
+    {
+        Enrol();
+        ScriptResult refused = _fixture.Run(script);
+        Assert.StartsWith("ScheduleInvalid,", Assert.Single(refused.ErrorIds));
+        Assert.DoesNotContain("True", refused.Text);
+    }
+
     /// <summary>Windows PowerShell 5.1 runs on Windows alone; what it cannot even read is found here.</summary>
     [Fact]
     public void What_runs_is_written_in_the_words_of_windows_powershell()
