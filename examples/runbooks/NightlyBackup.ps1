@@ -47,9 +47,14 @@ $appliances = @(Get-NataliaAppliance -ErrorAction SilentlyContinue -ErrorVariabl
 foreach ($trouble in $troubles) { $failures.Add("$trouble") }
 Step "Backup ($type)" { $appliances | Invoke-NataliaBackup -Type $type }
 $before = $failures.Count
+# A storage that keeps points of its hypervisor's own, such as Proxmox VE's, has nothing that can be copied.
+$native = @(Get-NataliaRepository -ErrorAction SilentlyContinue | Where-Object { $_.RepositoryKind -ne 'Natalia' } | ForEach-Object { $_.Name })
+if ($CopyTo) { foreach ($one in @($appliances | ForEach-Object { $_.Repository } | Select-Object -Unique)) { if ($native -contains $one) { Write-Output "Points in $one are not copied: they are the storage's own, and a sync job of its backup server gives them a second place." } } }
 foreach ($destination in $CopyTo) {
+    $copied = @($appliances | Where-Object { $_.Repository -ne $destination -and $native -notcontains $_.Repository })
+    if (-not $copied) { continue }
     Step "Copy to $destination" {
-        $appliances | Where-Object { $_.Repository -ne $destination } | ForEach-Object { Get-NataliaRestorePoint -ApplianceId $_.ApplianceId -Repository $_.Repository } |
+        $copied | ForEach-Object { Get-NataliaRestorePoint -ApplianceId $_.ApplianceId -Repository $_.Repository } |
             Copy-NataliaRestorePoint -Destination $destination
     }
 }

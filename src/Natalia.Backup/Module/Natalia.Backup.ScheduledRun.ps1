@@ -105,13 +105,16 @@ function Invoke-Backup {
     $sources = @($appliances | ForEach-Object { $_.Repository } | Select-Object -Unique)
     $destinations = @(if ($CopyTo) { $CopyTo.Split('|') })
     $held = @()
+    # A storage that keeps points of its hypervisor's own has nothing that can be copied.
+    $native = @(Get-NataliaRepository -ErrorAction SilentlyContinue | Where-Object { $_.RepositoryKind -ne 'Natalia' } | ForEach-Object { $_.Name })
+    if ($destinations) { foreach ($source in @($sources | Where-Object { $native -contains $_ })) { Write-Line "Points in '$source' are not copied: they are the storage's own, and a sync job of its backup server gives them a second place." } }
     foreach ($destination in $destinations) {
-        foreach ($source in @($sources | Where-Object { $_ -ne $destination })) {
+        foreach ($source in @($sources | Where-Object { $_ -ne $destination -and $native -notcontains $_ })) {
             $before = $script:failed
             $script:failed = $false
             Invoke-Step "Copy from '$source' to '$destination'" {
                 $ids = @($appliances | Where-Object { $_.Repository -eq $source } | ForEach-Object { $_.ApplianceId })
-                Get-NataliaRestorePoint -Repository $source | Where-Object { $_.RepositoryKind -eq 'Natalia' -and $ids -contains $_.ApplianceId } |
+                Get-NataliaRestorePoint -Repository $source | Where-Object { $ids -contains $_.ApplianceId } |
                     Copy-NataliaRestorePoint -Destination $destination -Confirm:$false
             }
             if ($script:failed) { $held += $source }

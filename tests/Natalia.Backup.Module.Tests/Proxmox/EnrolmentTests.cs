@@ -1,4 +1,5 @@
 using Natalia.Backup.ProxmoxSimulator;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
@@ -40,6 +41,58 @@ public sealed class EnrolmentTests
         Assert.StartsWith("RepositoryAmbiguous,", Assert.Single(fixture.Try("Invoke-NataliaBackup other").ErrorIds));
         Assert.Contains("Set-NataliaAppliance",
             fixture.Try("Invoke-NataliaBackup other").Errors[0].ErrorDetails.RecommendedAction);
+    }
+
+    /// <summary>What cannot be copied fails no night, and its old points go as their policy says.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_night_with_copies_leaves_out_what_a_storage_has_and_applies_its_retention(bool isRunbook)
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.Connect();
+        string folder = fixture.Module.NewFolder(), file = Path.Combine(folder, "profile.json");
+        SimulatedPoint old = fixture.AddPoint(DateTimeOffset.UtcNow.AddDays(-3));
+        fixture.AddPoint(DateTimeOffset.UtcNow.AddDays(-2));
+        fixture.Do("""
+            $null = New-NataliaRepository -Path $args[0] -Unencrypted -Name offsite
+            $null = Set-NataliaAppliance natalia-01 -Repository pbs
+            Set-NataliaRetention natalia-01 -Repository pbs -Last 1 -Force
+            Export-NataliaProfile -Path $args[1] -SecretName @{ pve = 'token' }
+            """, Path.Combine(folder, "offsite"), file);
+
+        string said = isRunbook ? RunNightly(fixture, file) : await RunScheduleAsync(folder, file);
+
+        Assert.Contains("are not copied", said, StringComparison.Ordinal);
+        Assert.DoesNotContain("left out", said, StringComparison.Ordinal);
+        Assert.DoesNotContain(old, fixture.Cluster.Storage("pbs").Points);
+        Assert.NotEmpty(fixture.Cluster.Storage("pbs").Points);
+    }
+
+    private static string RunNightly(ProxmoxFixture fixture, string profile)
+    {
+        using ModuleSession session = fixture.Module.NewSession();
+        ScriptResult result = session.Run("""
+            $global:token = $args[2]
+            function global:Get-AutomationPSCredential { $global:token }
+            & $args[0] -ProfilePath $args[1] -CopyTo offsite -Full
+            """, Path.Combine(BuildLayout.ModuleRoot, "examples", "runbooks", "NightlyBackup.ps1"), profile,
+            ProxmoxFixture.Credential());
+        string said = string.Join("\n", result.Text);
+        Assert.True(result.TerminatingError is null, said);
+        return said;
+    }
+
+    private static async Task<string> RunScheduleAsync(string folder, string profile)
+    {
+        string secrets = Path.Combine(folder, "secrets.ps1");
+        File.WriteAllText(secrets, "[pscredential]::new('backup@pve!natalia', [Net.NetworkCredential]::new('', "
+            + "'11111111-2222-3333-4444-555555555555').SecurePassword)");
+        RunnerProcess.Result result = await RunnerProcess.RunAsync("-NonInteractive", "-File",
+            Path.Combine(BuildLayout.ModuleRoot, "Natalia.Backup.ScheduledRun.ps1"), "-ProfilePath", profile,
+            "-CopyTo", "offsite", "-SecretScript", secrets);
+        Assert.True(result.ExitCode == 0, result.Output + result.Error);
+        return result.Output;
     }
 
     [Fact]
