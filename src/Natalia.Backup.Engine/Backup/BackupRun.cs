@@ -77,7 +77,7 @@ internal sealed class BackupRun(
         CancellationToken cancellationToken)
     {
         History history = start?.History ?? new History(core, manifests, _appliance);
-        if (start is null) await history.ReadAsync(cancellationToken).ConfigureAwait(false);
+        if (start is null) await history.ReadAsync(lease, cancellationToken).ConfigureAwait(false);
         PointManifest? made = await source.FindMadeAsync(history, cancellationToken).ConfigureAwait(false);
         if (made is not null) return made;
         RunParents parents = start?.Parents ?? new RunParents(core, manifests, history, _appliance,

@@ -2,6 +2,7 @@ using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Copy;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Storage;
 
@@ -40,7 +41,10 @@ internal sealed class History(RepositoryCore core, ManifestReader manifests, str
     internal long NextSequence { get; private set; }
 
     /// <summary>Reads it, deletes what dead runs stored, and writes the records that they owe.</summary>
-    internal async Task ReadAsync(CancellationToken cancellationToken)
+    /// <param name="lease">What says that other runs are dead; asked again before anything is deleted.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <exception cref="NataliaException"><c>LeaseLost</c>: another run may be alive.</exception>
+    internal async Task ReadAsync(Lease lease, CancellationToken cancellationToken)
     {
         _published = await manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false);
         _records = await _log.ListAsync(cancellationToken).ConfigureAwait(false);
@@ -48,7 +52,7 @@ internal sealed class History(RepositoryCore core, ManifestReader manifests, str
         await DropUnconfirmedAsync(cancellationToken).ConfigureAwait(false);
         await FindNextSequenceAsync(cancellationToken).ConfigureAwait(false);
         Layout.RequireNumber(NextSequence, Layout.Manifests(applianceId));
-        await SweepOrphansAsync(named, cancellationToken).ConfigureAwait(false);
+        await SweepOrphansAsync(lease, named, cancellationToken).ConfigureAwait(false);
         await core.Store.SweepAsync(s_abandonedAfter, cancellationToken).ConfigureAwait(false);
         await BackfillRecordsAsync(cancellationToken).ConfigureAwait(false);
     }
@@ -148,11 +152,12 @@ internal sealed class History(RepositoryCore core, ManifestReader manifests, str
     /// when its manifest is gone for a reason that is not ours, everything that it needs stays for the day when the
     /// manifest comes back.
     /// </summary>
-    private async Task SweepOrphansAsync(HashSet<Run> named, CancellationToken cancellationToken)
+    private async Task SweepOrphansAsync(Lease lease, HashSet<Run> named, CancellationToken cancellationToken)
     {
         long newest = _published.Count == 0 ? 0 : _published[_published.Count - 1].Sequence;
         bool hasHistory = _published.Count > 0 || _recorded.Count > 0
             || _records.Exists(n => n.Event == AuditEvents.PointMade);
+        bool isSure = false;
         foreach (string room in Rooms)
         {
             foreach (StoredObject found in await core.Store.ListAllAsync(room, Behind(room, newest),
@@ -163,6 +168,9 @@ internal sealed class History(RepositoryCore core, ManifestReader manifests, str
                 if (named.Contains(run) || _recorded.Contains(run.Sequence)) continue;
                 // All manifests gone although the log knows points: then nothing at all is taken for an orphan.
                 if (_published.Count == 0 && hasHistory) continue;
+                // A machine may have slept since it took the lease, and what is found be of the run that has it now.
+                if (!isSure) await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
+                isSure = true;
                 await DeleteUnlockedAsync(found.Name, cancellationToken).ConfigureAwait(false);
             }
         }

@@ -80,7 +80,7 @@ public sealed class PendingBackup : IAsyncDisposable
             cancellationToken).ConfigureAwait(false);
         try
         {
-            RunStart start = await RunStart.ReadAsync(core, manifests, applianceId, diskIds,
+            RunStart start = await RunStart.ReadAsync(core, manifests, applianceId, diskIds, lease,
                 cancellationToken).ConfigureAwait(false);
             var begun = new PendingBackup(core, manifests, vm, applianceId, lease, start, describe);
             if (meter is not null) begun._meters.Add(meter);

@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Points;
 
 namespace Natalia.Backup.Engine.Backup;
@@ -10,10 +11,10 @@ internal sealed record RunStart(History History, RunParents Parents)
 {
     /// <summary>Reads it, with the lease held.</summary>
     internal static async Task<RunStart> ReadAsync(RepositoryCore core, ManifestReader manifests, string applianceId,
-        IReadOnlyCollection<string> diskIds, CancellationToken cancellationToken)
+        IReadOnlyCollection<string> diskIds, Lease lease, CancellationToken cancellationToken)
     {
         var history = new History(core, manifests, applianceId);
-        await history.ReadAsync(cancellationToken).ConfigureAwait(false);
+        await history.ReadAsync(lease, cancellationToken).ConfigureAwait(false);
         var parents = new RunParents(core, manifests, history, applianceId, diskIds);
         await parents.FindAsync(ignore: null, cancellationToken).ConfigureAwait(false);
         return new RunStart(history, parents);

@@ -314,6 +314,22 @@ public sealed class RestoreTestRunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_test_that_could_not_begin_beside_a_host_that_is_down_keeps_its_note_until_all_is_seen()
+    {
+        _room.Site.Unseen.Add("the host 'b'");
+        Fail("BeginAsync", ErrorIds.ServerUnreachable);
+        RestoreTestOutcome outcome = await _room.RunAsync(await _room.PlanAsync(), default);
+
+        CheckResult check = outcome.Test!.Checks[^1];
+        Assert.Equal(("Destroyed", CheckOutcome.Skipped, "not seen"), (check.Name, check.Result, check.Actual));
+        Assert.Contains("looked at now: the host 'b'.", outcome.Left, StringComparison.Ordinal);
+        Assert.Single(_room.Notes);
+        _room.Site.Unseen.Clear();
+        await _room.SweepAsync();
+        Assert.Empty(_room.Notes);
+    }
+
+    [Fact]
     public async Task A_failed_test_is_kept_where_that_is_asked_for_until_the_appliance_is_tested_again()
     {
         _room.Answers["audit verify"] = (1, "the chain is cut");

@@ -175,6 +175,32 @@ public sealed class LeaseClaimTests
         Assert.NotNull(await fixture.Store.StatAsync(stored, default));
     }
 
+    /// <summary>A machine sleeps right after it took the lease, and another one has it when it wakes.</summary>
+    [Fact]
+    public async Task A_run_that_slept_before_it_looked_for_what_dead_ones_left_touches_nothing_of_the_other_run()
+    {
+        using RepositoryFixture fixture = Elsewhere();
+        using (Repository first = await fixture.CreateAsync()) await BackupAsync(first, Disk(1 << 20, 1));
+        string room = Layout.Packs(Appliance.ApplianceId, PackArea.Data);
+        string stored = room + "000000000099-" + new string('a', 32) + "/00000000";
+        bool slept = false;
+        var hooked = new HookStore(fixture.Store);
+        hooked.Before = async operation =>
+        {
+            if (slept || !operation.StartsWith("list " + room, StringComparison.Ordinal)) return;
+            slept = true;
+            await fixture.Store.PutAsync(Claim(99),
+                new ObjectContent(await fixture.Store.ReadAllAsync(Claim(2), default)), PutOptions.Metadata, default);
+            await fixture.Store.PutAsync(stored, new ObjectContent(new byte[100]), PutOptions.Data, default);
+        };
+        using Repository slow = await fixture.OpenAsync(hooked);
+        NataliaException lost =
+            await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(slow, Disk(1 << 20, 2)));
+        Assert.True(slept);
+        Assert.Equal(ErrorIds.LeaseLost, lost.ErrorId);
+        Assert.NotNull(await fixture.Store.StatAsync(stored, default));
+    }
+
     /// <summary>
     /// A renewal fails with what no store should throw: the next ones are made all the same, and the lease is ended.
     /// </summary>
