@@ -109,7 +109,7 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
     {
         PipedReport.RequireAppliance(InputObject);
         IEnumerable<string> named = Appliance is null && ApplianceId is null
-            ? PipedReport.NamesOf(InputObject)
+            ? PipedAppliances.NamesOf(InputObject)
             : (Appliance ?? []).Concat(ApplianceId ?? []);
         RepositoryConnection repository = Registry.Repositories.ForWriting(Repository);
         IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(named);

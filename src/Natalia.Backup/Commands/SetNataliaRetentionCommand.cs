@@ -119,7 +119,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
     {
         PipedReport.RequireAppliance(InputObject);
         IEnumerable<string> named = Appliance is null && ApplianceId is null
-            ? PipedReport.NamesOf(InputObject)
+            ? PipedAppliances.NamesOf(InputObject)
             : (Appliance ?? []).Concat(ApplianceId ?? []);
         RetentionRules rules = GivenRules();
         RepositoryConnection repository = Registry.Repositories.ForWriting(Repository);

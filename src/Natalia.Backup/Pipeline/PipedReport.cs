@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
@@ -23,7 +22,6 @@ internal static class PipedReport
     private static readonly string[] s_points = [nameof(RestorePoint)];
     private static readonly string[] s_appliances = [nameof(RestorePoint), nameof(Appliance), nameof(RetentionSetting),
         nameof(RepositorySession)];
-    private static readonly ApplianceReferenceAttribute s_reference = new();
 
     /// <summary>
     /// Refuses what stands for no restore point to remove: of a plan's rows those that are not to be removed, and every
@@ -61,36 +59,10 @@ internal static class PipedReport
     }
 
     /// <summary>
-    /// The appliances that a thing names that brought no id: a text, a row of a file, a VM of the hypervisor's own
-    /// module. Where nothing is named, everything is meant; of what is piped in, a repository's session alone means
-    /// that.
-    /// </summary>
-    /// <exception cref="NataliaException"><c>InputRefused</c>: it names none.</exception>
-    internal static IReadOnlyList<string> NamesOf(PSObject? input)
-    {
-        if (input is null || Kind(input) == nameof(RepositorySession)) return [];
-        object? named;
-        try
-        {
-            named = s_reference.Transform(null!, input);
-        }
-        catch (ArgumentTransformationMetadataException)
-        {
-            named = null;
-        }
-        string[] names = [.. (named as string[] ?? [named as string ?? ""]).Where(n => n.Length > 0)];
-        if (names.Length == 0)
-            throw Refused(input, "it names no appliance",
-                "Pipe what Get-NataliaAppliance lists, names, or rows with a property VMName; for all appliances of a "
-                + "repository, give -Repository alone.");
-        return names;
-    }
-
-    /// <summary>
     /// What a thing is: the name of this product's type, or of the type that it has the properties of; null when it is
     /// nothing of this product.
     /// </summary>
-    private static string? Kind(PSObject input)
+    internal static string? Kind(PSObject input)
     {
         string? own = input.TypeNames.FirstOrDefault(t => t.Contains(OwnTypes));
         if (own is not null) return own.Substring(own.LastIndexOf('.') + 1);
@@ -112,7 +84,7 @@ internal static class PipedReport
         _ => $"an object of type {kind}",
     };
 
-    private static NataliaException Refused(PSObject input, string why, string? action = null) =>
+    internal static NataliaException Refused(PSObject input, string why, string? action = null) =>
         new(ErrorIds.InputRefused, NataliaErrorKind.InvalidArgument,
         $"Nothing was done about '{input}': {why}.", input.ToString(),
         action
