@@ -451,7 +451,7 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
         }
         catch (ApiException e) when (e.ErrorId == ErrorIds.RequestOutcomeUnknown)
         {
-            task = await FindStartedAsync(plan.Node, vmid, startUtc, e).ConfigureAwait(false);
+            task = await FindStartedAsync(plan, vmid, startUtc, e).ConfigureAwait(false);
         }
         var warnings = new List<string>();
         var options = new TaskWaitOptions
@@ -526,13 +526,13 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
     /// Looks for a restore whose start was not confirmed, also when the caller wants to stop: it must be known to be
     /// stopped.
     /// </summary>
-    private async Task<Upid> FindStartedAsync(string node, string vmid, DateTime startUtc, ApiException unknown)
+    private async Task<Upid> FindStartedAsync(RestorePlan plan, string vmid, DateTime startUtc, ApiException unknown)
     {
         string trouble = "";
         using var limit = new CancellationTokenSource(s_lookLimit);
         try
         {
-            if (await cluster.Tasks.FindStartedAsync(node, "qmrestore", vmid, startUtc.AddSeconds(-2),
+            if (await cluster.Tasks.FindStartedAsync(plan.Node, "qmrestore", vmid, startUtc.AddSeconds(-2),
                 limit.Token).ConfigureAwait(false) is { } started)
                 return started;
         }
@@ -541,7 +541,9 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
             trouble = $" Looking for it failed: {e.Message}";
         }
         throw Remaining(unknown.ErrorId, unknown.Kind,
-            $"{unknown.Message}{trouble} VM {vmid} on node '{node}', which it would make, may be there.", vmid, false,
+            $"{unknown.Message}{trouble} " + (plan.OverExisting
+                ? $"VM {vmid} itself may be incomplete until it ends."
+                : $"VM {vmid} on node '{plan.Node}', which it would make, may be there."), vmid, plan.OverExisting,
             unknown);
     }
 
@@ -590,8 +592,9 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
         + "not wanted.";
 
     /// <summary>
-    /// A failed restore leaves half a VM behind. It has this number since our task made it, and was never started. It
-    /// is removed by its number and without looking, for an account that may make a VM need not see it.
+    /// A failed restore leaves half a VM behind, a stopped one a whole VM. It has this number since our task made it.
+    /// It is removed by its number and without looking, for an account that may make a VM need not see it; one that
+    /// runs already is refused by the server, and named.
     /// </summary>
     /// <param name="node">Where it is.</param>
     /// <param name="vmid">Its number.</param>
