@@ -210,17 +210,24 @@ public sealed class RestoreTests
         Assert.Contains("no quorum", error.Message);
     }
 
-    [Fact]
-    public async Task A_restore_of_whose_start_nothing_is_known_names_the_vm_that_it_would_make()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_restore_of_whose_start_nothing_is_known_names_the_vm_and_never_advises_to_destroy_an_old_one(
+        bool overExisting)
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        fixture.Cluster.Guest(100).Running = false;
         fixture.Server.Intercept = r => r.Method == "POST" && r.Path.EndsWith("/qemu")
             ? throw new IOException("broken")
             : null;
-        RemainingVMException error = await Assert.ThrowsAsync<RemainingVMException>(
-            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default));
-        Assert.Equal((ErrorIds.RequestOutcomeUnknown, "101"), (error.ErrorId, error.Target));
+        NataliaException error = await Assert.ThrowsAnyAsync<NataliaException>(
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+                overExisting ? new NativeRestoreRequest { OverExisting = true } : Copy(), null, default));
+        Assert.Equal((ErrorIds.RequestOutcomeUnknown, overExisting ? "100" : "101"), (error.ErrorId, error.Target));
+        Assert.Equal(!overExisting, error is RemainingVMException);
+        Assert.Equal(!overExisting, error.RecommendedAction!.Contains("destroy"));
     }
 
     [Fact]
