@@ -15,7 +15,8 @@ internal static class NativeFiles
     private const int CurrentDirectory = -100;
     private const uint NoReplace = 1;
     private const uint WriteThrough = 8;
-    private const int WindowsFileExists = 80, WindowsAlreadyExists = 183;
+    private const int WindowsFileNotFound = 2, WindowsPathNotFound = 3, WindowsFileExists = 80,
+        WindowsAlreadyExists = 183;
 
     // Cleared by the first answer that the function does not exist (musl, macOS), so that it is asked once only.
     private static volatile bool s_hasRenameAt2 = RuntimeInformation.IsOSPlatform(OSPlatform.Linux);
@@ -78,7 +79,8 @@ internal static class NativeFiles
         string reason = new Win32Exception(code).Message;
         string message = $"{reason}: '{path}'";
         if (IsWindows)
-            return code == 3
+            // A folder that goes while the system moves a file there is the one or the other (Wine says the former).
+            return code is WindowsFileNotFound or WindowsPathNotFound
                 ? new DirectoryNotFoundException(message)
                 : new IOException(message, unchecked((int)0x80070000) | code);
         return code == NoEntry ? new DirectoryNotFoundException(message) : new IOException(message, code);
