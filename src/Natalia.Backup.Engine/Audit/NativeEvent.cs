@@ -14,7 +14,9 @@ public enum NativeEvent
     PointProtected,
     /// <summary>A restore point's protection was lifted.</summary>
     PointUnprotected,
-    /// <summary>A change of a restore point was asked for, and whether it was done is not known.</summary>
+    /// <summary>
+    /// A change of a restore point, or its restore, was asked for, and whether it was done is not known.
+    /// </summary>
     PointOutcomeUnknown,
     /// <summary>It was read what the storage knows of a restore point's health.</summary>
     PointVerified,

@@ -18,7 +18,7 @@ public interface INativeRestore
 
     /// <summary>
     /// Restores a point to a new VM, or over the old one where that is said explicitly. A restore that fails removes
-    /// what it made of a new VM.
+    /// what it made of a new VM. What goes wrong when the VM is there is told in the result.
     /// </summary>
     /// <param name="point">The point.</param>
     /// <param name="request">How.</param>
@@ -27,6 +27,8 @@ public interface INativeRestore
     /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>ApplianceRunning</c>, <c>StorageNotFound</c>,
     /// <c>NetworkNotFound</c>, <c>ApplianceNameInUse</c>, <c>NetworkChoiceRequired</c>, <c>TaskFailed</c>,
     /// <c>PermissionDenied</c>.</exception>
+    /// <exception cref="RemainingVMException">Something of the new VM may be there.</exception>
+    /// <exception cref="OverwrittenVMException">The existing VM may hold the point, whole or half.</exception>
     Task<NativeRestoreResult> RestoreAsync(RestorePoint point, NativeRestoreRequest request,
         IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
 }

@@ -106,6 +106,12 @@ internal sealed class EvidenceBook(SessionRegistry registry, Action<string> warn
         IReadOnlyList<KeyValuePair<string, string?>>? details = null) =>
         RecordAsync(repository, what, point.ApplianceId, point.ApplianceName, reason, details, point);
 
+    /// <summary>Records what was asked for, and may have been done although it failed.</summary>
+    internal Task RecordOpenAsync(RepositoryConnection repository, NativeEvent asked, RestorePoint point,
+        string? reason, NataliaException open) =>
+        RecordAsync(repository, NativeEvent.PointOutcomeUnknown, point, reason,
+            [new("asked", AuditWords.Of(asked)), new("failure", open.Message)]);
+
     /// <summary>Records what was done for an appliance.</summary>
     internal async Task RecordAsync(RepositoryConnection repository, NativeEvent what, string applianceId,
         string applianceName, string? reason, IReadOnlyList<KeyValuePair<string, string?>>? details = null,

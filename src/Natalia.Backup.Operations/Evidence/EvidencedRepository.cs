@@ -47,7 +47,7 @@ internal sealed class EvidencedRepository(IPointRepository inner, RepositoryConn
         }
         catch (NataliaException open) when (IsOpen(open))
         {
-            await RecordOpenAsync(asked, point, reason, open).ConfigureAwait(false);
+            await book.RecordOpenAsync(connection, asked, point, reason, open).ConfigureAwait(false);
             throw;
         }
         await book.RecordAsync(connection, asked, after, reason).ConfigureAwait(false);
@@ -63,7 +63,8 @@ internal sealed class EvidencedRepository(IPointRepository inner, RepositoryConn
         }
         catch (NataliaException open) when (IsOpen(open))
         {
-            await RecordOpenAsync(NativeEvent.PointRemoved, point, reason, open).ConfigureAwait(false);
+            await book.RecordOpenAsync(connection, NativeEvent.PointRemoved, point, reason,
+                open).ConfigureAwait(false);
             throw;
         }
         await book.RecordAsync(connection, NativeEvent.PointRemoved, point, reason).ConfigureAwait(false);
@@ -89,7 +90,7 @@ internal sealed class EvidencedRepository(IPointRepository inner, RepositoryConn
                 await book.RecordAsync(connection, NativeEvent.PointRemoved, removal.Point,
                     removal.Reason).ConfigureAwait(false);
             if (open is not null)
-                await RecordOpenAsync(NativeEvent.PointRemoved, removal.Point, removal.Reason,
+                await book.RecordOpenAsync(connection, NativeEvent.PointRemoved, removal.Point, removal.Reason,
                     open).ConfigureAwait(false);
         }
     }
@@ -97,10 +98,6 @@ internal sealed class EvidencedRepository(IPointRepository inner, RepositoryConn
     /// <summary>Whether what was asked for may have been done all the same.</summary>
     private static bool IsOpen(NataliaException failure) =>
         failure.ErrorId is ErrorIds.RequestOutcomeUnknown or ErrorIds.TaskLost or ErrorIds.TaskNotFinished;
-
-    private Task RecordOpenAsync(NativeEvent asked, RestorePoint point, string? reason, NataliaException open) =>
-        book.RecordAsync(connection, NativeEvent.PointOutcomeUnknown, point, reason,
-            [new("asked", AuditWords.Of(asked)), new("failure", open.Message)]);
 
     public async Task SetRetentionPolicyAsync(string? applianceId, string? applianceName, RetentionPolicy? policy,
         CancellationToken cancellationToken)

@@ -306,10 +306,16 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
             using ProgressReporter progress = StartProgress($"Restoring {PointTitle.Of(point.Point)}");
             return await ReadAsync(point, null, () => executeAsync(progress), cancellationToken).ConfigureAwait(false);
         }
-        catch (NataliaException e) when (cancellationToken.IsCancellationRequested)
+        catch (NataliaException e) when (e is RemainingVMException or OverwrittenVMException
+            || cancellationToken.IsCancellationRequested)
         {
+            // The point's data may lie in a VM now: that is evidence, whatever the command ends with.
+            if (e is RemainingVMException or OverwrittenVMException)
+                await Evidence.RecordOpenAsync(point.Repository, NativeEvent.PointRestored, point.Point, null,
+                    e).ConfigureAwait(false);
             // Stopped by the user, and then something could not be cleared: that must be seen.
-            EmitLeftover($"{point.Point}: {e.Message} {e.RecommendedAction}");
+            if (cancellationToken.IsCancellationRequested)
+                EmitLeftover($"{point.Point}: {e.Message} {e.RecommendedAction}");
             throw;
         }
     }
@@ -365,10 +371,16 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
             result = await restore.RestoreAsync(point.Point, request, progress,
                 cancellationToken).ConfigureAwait(false);
         }
-        catch (NataliaException e) when (cancellationToken.IsCancellationRequested)
+        catch (NataliaException e) when (e is RemainingVMException or OverwrittenVMException
+            || cancellationToken.IsCancellationRequested)
         {
+            // The point's data may lie in a VM now: that is evidence, whatever the command ends with.
+            if (e is RemainingVMException or OverwrittenVMException)
+                await Evidence.RecordOpenAsync(point.Repository, NativeEvent.PointRestored, point.Point, null,
+                    e).ConfigureAwait(false);
             // Stopped by the user, and then something could not be cleared: that must be seen.
-            EmitLeftover($"{point.Point}: {e.Message} {e.RecommendedAction}");
+            if (cancellationToken.IsCancellationRequested)
+                EmitLeftover($"{point.Point}: {e.Message} {e.RecommendedAction}");
             throw;
         }
         await Evidence.RecordAsync(point.Repository, NativeEvent.PointRestored, point.Point, null,
@@ -379,6 +391,10 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
         EmitVerbose(string.Format(CultureInfo.InvariantCulture, "VM {0} was restored in {1:0} seconds.",
             result.Appliance.NativeId, result.Duration.TotalSeconds));
         Emit(ApplianceView.Create(new LocatedAppliance(hypervisor, result.Appliance), null));
+        if (result.Failure is not NataliaException failure) return;
+        if (cancellationToken.IsCancellationRequested)
+            EmitLeftover($"{point.Point}: {failure.Message} {failure.RecommendedAction}");
+        DeferError(failure, result.Appliance.Name);
     }
 
     private protected override void Report(Exception exception, object target) => DeferError(exception, target);

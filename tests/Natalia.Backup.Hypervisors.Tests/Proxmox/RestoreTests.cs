@@ -226,7 +226,7 @@ public sealed class RestoreTests
             () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
                 overExisting ? new NativeRestoreRequest { OverExisting = true } : Copy(), null, default));
         Assert.Equal((ErrorIds.RequestOutcomeUnknown, overExisting ? "100" : "101"), (error.ErrorId, error.Target));
-        Assert.Equal(!overExisting, error is RemainingVMException);
+        Assert.Equal((!overExisting, overExisting), (error is RemainingVMException, error is OverwrittenVMException));
         Assert.Equal(!overExisting, error.RecommendedAction!.Contains("destroy"));
     }
 
@@ -266,9 +266,12 @@ public sealed class RestoreTests
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
         fixture.Server.Intercept = r => r.Path.EndsWith(path) ? throw new IOException("broken") : null;
-        NataliaException error = await Assert.ThrowsAsync<NataliaException>(
-            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy() with { Start = true }, null, default));
-        Assert.StartsWith("VM 101 was restored on node 'pve1', but it " + words, error.Message);
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+            Copy() with { Start = true }, null, default);
+        Assert.StartsWith("VM 101 was restored on node 'pve1', but it " + words, result.Failure!.Message);
+        Assert.Equal(("101", "natalia-copy"), (result.Appliance.NativeId, result.Appliance.Name));
+        // Of a VM that could not be read, nothing is claimed that the point says.
+        Assert.Equal(path.EndsWith("/config"), result.Appliance.Disks.Count == 0);
     }
 
     [Fact]
@@ -283,7 +286,7 @@ public sealed class RestoreTests
             if (r.Path.EndsWith("/log") && r.Path.Contains("qmrestore")) stop.Cancel();
             return null;
         };
-        NataliaException error = await Assert.ThrowsAsync<NataliaException>(
+        OverwrittenVMException error = await Assert.ThrowsAsync<OverwrittenVMException>(
             () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
                 new NativeRestoreRequest { OverExisting = true }, null, stop.Token));
         Assert.Contains("was stopped. VM 100 itself may be incomplete now", error.Message);

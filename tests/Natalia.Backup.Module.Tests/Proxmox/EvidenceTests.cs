@@ -187,6 +187,44 @@ public sealed class EvidenceTests
     }
 
     [Fact]
+    public async Task A_vm_that_was_restored_and_could_not_be_started_is_recorded_and_shown_beside_the_error()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.ConnectWithEvidence();
+        fixture.Do("$null = Invoke-NataliaBackup natalia-01 -Repository pbs");
+        fixture.Server.Intercept = r => r.Path.EndsWith("/status/start") ? throw new IOException("broken") : null;
+        ScriptResult result = fixture.Try("Get-NataliaRestorePoint -Latest -Repository pbs | Restore-NataliaAppliance "
+            + "-NewName copy -Network @{ vmbr0 = 'vmbr9' } -Storage thin -Start");
+        Assert.Equal("copy", result.Single.Properties["Name"].Value);
+        Assert.Contains("VM 101 was restored on node 'pve1', but it could not be started",
+            Assert.Single(result.Errors).Exception.Message);
+        fixture.Server.Intercept = null;
+        Assert.Equal("101", Details(fixture, "native-point-restored", "vm"));
+    }
+
+    [Fact]
+    public async Task A_restore_over_a_vm_of_which_nothing_more_is_known_is_recorded_as_asked_for()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.ConnectWithEvidence();
+        fixture.Do("$null = Invoke-NataliaBackup natalia-01 -Repository pbs");
+        fixture.Cluster.Guest(100).Running = false;
+        fixture.Server.Intercept = r => r.Method == "POST" && r.Path.EndsWith("/qemu")
+            ? throw new IOException("broken")
+            : null;
+        ScriptResult result = fixture.Try("Get-NataliaRestorePoint -Latest -Repository pbs | Restore-NataliaAppliance "
+            + "-OverExisting -Confirm:$false");
+        Assert.Empty(result.Output);
+        Assert.StartsWith("RequestOutcomeUnknown,", Assert.Single(result.ErrorIds));
+        fixture.Server.Intercept = null;
+        Assert.Equal("point restored", Details(fixture, "native-point-outcome-unknown", "asked"));
+    }
+
+    private static string Details(ProxmoxFixture fixture, string what, string member) =>
+        fixture.Do("Get-NataliaAuditRecord -Repository pbs | Where-Object Event -eq $args[0] | "
+            + $"ForEach-Object {{ ($_.Data | ConvertFrom-Json).details.{member} }}", what).Text.Single();
+
+    [Fact]
     public async Task An_evidence_repository_that_was_disconnected_is_missed_and_found_again_under_another_name()
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();

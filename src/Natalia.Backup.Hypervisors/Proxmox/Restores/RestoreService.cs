@@ -44,14 +44,32 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
         if (stored.Point.IsDataDiskOnly)
             warnings.Add($"The point holds the data disk alone: VM {vmid} has no system disk and cannot boot until "
                 + "one is attached.");
+        GuestConfig? config = null;
+        NataliaException? failure = null;
         try
         {
-            GuestConfig config = await ReadBackAsync(vmid, plan, warnings, cancellationToken).ConfigureAwait(false);
-            if (request.Start) await StartAsync(vmid, plan, cancellationToken).ConfigureAwait(false);
-            ClusterGuest guest = await LookAtAsync(vmid, plan, cancellationToken).ConfigureAwait(false);
-            return new NativeRestoreResult(GuestDescriber.Describe(cluster.ApplianceIdOf(vmid), vmid,
-                config["name"] ?? guest.Name, config, guest),
-                duration, warnings);
+            // From here on the VM is there, and the caller is told of it whatever goes wrong.
+            try
+            {
+                config = await ReadBackAsync(vmid, plan, warnings, cancellationToken).ConfigureAwait(false);
+                if (request.Start) await StartAsync(vmid, plan, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException e)
+            {
+                failure = e;
+            }
+            ClusterGuest? guest = null;
+            try
+            {
+                guest = await LookAtAsync(vmid, plan, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException e)
+            {
+                failure ??= e;
+            }
+            return new NativeRestoreResult(
+                Describe(vmid, config, guest, request.NewName ?? stored.Point.ApplianceName), duration, warnings,
+                failure);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -59,11 +77,24 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
                 ? $"VM {vmid} on node '{plan.Node}' is restored, but was not looked at."
                 : await DestroyRemainsAsync(plan.Node, vmid, $"VM {vmid}").ConfigureAwait(false);
             if (left is null) throw;
-            throw new NataliaException(ErrorIds.TaskFailed, NataliaErrorKind.InvalidOperation,
+            throw Remaining(ErrorIds.TaskFailed, NataliaErrorKind.InvalidOperation,
                 $"The restore of '{stored.Volid}' to VM {vmid} was stopped when the server had ended it. {left}", vmid,
-                plan.OverExisting ? $"Look at VM {vmid} before it is started." : RemainsAction(vmid));
+                plan.OverExisting, null);
         }
     }
+
+    /// <summary>The VM as far as it could be read: of one that could not, nothing is taken from the point.</summary>
+    private ApplianceDescription Describe(string vmid, GuestConfig? config, ClusterGuest? guest, string name) =>
+        config is not null
+            ? GuestDescriber.Describe(cluster.ApplianceIdOf(vmid), vmid, config["name"] ?? guest?.Name ?? name, config,
+                guest)
+            : new ApplianceDescription
+            {
+                ApplianceId = cluster.ApplianceIdOf(vmid),
+                Name = guest?.KnownName ?? name,
+                HypervisorKind = ProxmoxCluster.KindName,
+                NativeId = vmid,
+            };
 
     private async Task StartAsync(string vmid, RestorePlan plan, CancellationToken cancellationToken)
     {
@@ -515,9 +546,9 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
         {
             outcome.ThrowUnlessDone(what, note);
         }
-        catch (ApiException e) when (note is not null && !plan.OverExisting)
+        catch (ApiException e) when (note is not null || plan.OverExisting)
         {
-            throw Remaining(e.ErrorId, e.Kind, e.Message, vmid, false, e);
+            throw Remaining(e.ErrorId, e.Kind, e.Message, vmid, plan.OverExisting, e);
         }
         return warnings;
     }
@@ -584,7 +615,8 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
     private static NataliaException Remaining(string errorId, NataliaErrorKind kind, string message, string vmid,
         bool overExisting, Exception? inner) =>
         overExisting
-            ? new NataliaException(errorId, kind, message, vmid, $"Look at VM {vmid} before it is started.", inner)
+            ? new OverwrittenVMException(errorId, kind, message, vmid, $"Look at VM {vmid} before it is started.",
+                inner)
             : new RemainingVMException(errorId, kind, message, vmid, RemainsAction(vmid), inner);
 
     private static string RemainsAction(string vmid) =>
