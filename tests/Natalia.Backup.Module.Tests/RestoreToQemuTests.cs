@@ -54,7 +54,8 @@ public sealed class RestoreToQemuTests(ModuleFixture module) : IClassFixture<Mod
         }
 
         File.WriteAllBytes(Path.Combine(vms, "lyon-1", "data.raw"), new byte[data.Length]);
-        ScriptResult replaced = module.Run("$folder | Restore-NataliaAppliance -TargetAppliance lyon-1").ThrowIfFailed();
+        ScriptResult replaced = module.Run("$folder | Restore-NataliaAppliance -TargetAppliance lyon-1 "
+            + "-Confirm:$false").ThrowIfFailed();
         Assert.Equal("lyon-1", replaced.Value("Name"));
         Assert.Equal(data, File.ReadAllBytes(Path.Combine(vms, "lyon-1", "data.raw")));
         ScriptResult off = module.Run("Invoke-NataliaBackup lyon-1 -Hypervisor qemu -Repository nas -IncludeSystemDisk");

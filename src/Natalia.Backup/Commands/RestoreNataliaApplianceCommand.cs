@@ -44,6 +44,9 @@ namespace Natalia.Backup.Commands;
 /// recorded, only when it has all of its disks; until then it ends with this session.</para>
 /// <para>-OverExisting, on Proxmox VE, replaces the VM that the point was made of, which must be switched off: the
 /// disks that the point holds are replaced, others are detached, and snapshots and replication are lost.</para>
+/// <para>-TargetAppliance and -OverExisting ask before they replace anything; in a script, -Confirm:$false answers
+/// that, and where nobody can answer it is the error NotConfirmed. They take one point for a VM: of several that are
+/// piped in for the same one, as -Latest gives with several repositories, none is restored (InputRefused).</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-01 -Latest -Repository pbs | Restore-NataliaAppliance -NewName natalia-01-copy -Network @{ vmbr0 = 'vmbr9' }</code>
@@ -55,7 +58,7 @@ namespace Natalia.Backup.Commands;
 /// appliance.</para>
 /// </example>
 /// <example>
-/// <code>Restore-NataliaAppliance -RestorePointId 3fa9c1 -TargetAppliance natalia-new</code>
+/// <code>Restore-NataliaAppliance -RestorePointId 3fa9c1 -TargetAppliance natalia-new -Confirm:$false</code>
 /// <para>Puts the data disk of a point into an appliance that was just deployed and is switched off.</para>
 /// </example>
 /// <example>
@@ -157,7 +160,15 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     [Parameter]
     public SwitchParameter Immediate { get; set; }
 
+    private readonly List<Replacement> _replacements = [];
+
+    /// <summary>The points that were to go into each VM, also those that were refused.</summary>
+    private readonly List<(string VM, RestorePoint Point)> _meant = [];
+
     private protected override string MissedWithoutInput => "nothing was restored";
+
+    // Where one repository is connected at several places, the point is the same: it is restored once.
+    private protected override IEnumerable<LocatedPoint> Choose(IReadOnlyList<LocatedPoint> copies) => copies.Take(1);
 
     private protected override Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
@@ -257,6 +268,7 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     /// <summary>The data disk of a point of a repository of this product, into a VM that is there.</summary>
     private async Task ReplaceAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
+        _meant.Add((TargetAppliance!, point.Point));
         var directory = new ApplianceDirectory(Registry, DeferError, EmitWarning);
         IReadOnlyList<LocatedAppliance> all = await directory.ListAsync(
             Registry.Hypervisors.ForReading(Hypervisor is { Length: > 0 } named ? [named] : null),
@@ -273,14 +285,62 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
         var replacement = new DiskReplacement(target, image);
         replacement.Check();
         if (Start) target.Hypervisor.Hypervisor.Require<IPowerControl>("way to switch a VM on");
-        if (!await ShouldProcessAsync(Target(point), $"Replace the disk '{replacement.Replaced.DiskId}' of the VM "
-            + $"'{target.Description.Name}' on '{target.Hypervisor.Name}' by the point's "
-            + $"'{replacement.Source.DiskId}'").ConfigureAwait(false))
-            return;
-        RestoredAppliance restored = await RunAsync(point,
-            progress => replacement.ExecuteAsync(progress, Start, cancellationToken),
-            cancellationToken).ConfigureAwait(false);
-        await TellAsync(target.Hypervisor, point, restored, replacement.Replaced.DiskId).ConfigureAwait(false);
+        _replacements.Add(new Replacement(point, TargetAppliance!, target.Description.Name,
+            $"Replace the disk '{replacement.Replaced.DiskId}' of the VM '{target.Description.Name}' on "
+                + $"'{target.Hypervisor.Name}' by the point's '{replacement.Source.DiskId}'",
+            "What the disk holds now is lost.",
+            async () =>
+            {
+                RestoredAppliance restored = await RunAsync(point,
+                    progress => replacement.ExecuteAsync(progress, Start, cancellationToken),
+                    cancellationToken).ConfigureAwait(false);
+                await TellAsync(target.Hypervisor, point, restored,
+                    replacement.Replaced.DiskId).ConfigureAwait(false);
+            }));
+    }
+
+    /// <summary>
+    /// What is replaced is replaced when all points are known: of several for one VM the last would stay, which may
+    /// well be the oldest.
+    /// </summary>
+    private protected override async Task EndAsync(CancellationToken cancellationToken)
+    {
+        foreach (Replacement one in _replacements.GroupBy(r => r.VM).Select(r => r.First()))
+        {
+            try
+            {
+                List<RestorePoint> points = [.. _meant.Where(m => m.VM == one.VM).Select(m => m.Point)
+                    .GroupBy(p => p.RestorePointId).Select(p => p.First())];
+                if (points.Count > 1)
+                    throw new NataliaException(ErrorIds.InputRefused, NataliaErrorKind.InvalidArgument,
+                        $"{points.Count} restore points would replace each other in the VM '{one.VMName}': "
+                        + string.Join(", ", points.Select(
+                            p => $"{p.RestorePointId} of {TimeText.Utc(p.TimeUtc)} in '{p.Repository}'"))
+                        + ". None of them was restored.", one.VMName,
+                        "Name one: Get-NataliaRestorePoint -Latest -Repository, or -RestorePointId.");
+                if (await ShouldProcessAsync(Target(one.Point), one.Action).ConfigureAwait(false)
+                    && await ConfirmAsync(one).ConfigureAwait(false))
+                    await one.ExecuteAsync().ConfigureAwait(false);
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                Report(e, one.Point.Point);
+            }
+        }
+    }
+
+    /// <summary>A new VM takes nothing away; a replaced one, or its disk, is gone, and is asked for.</summary>
+    private async Task<bool> ConfirmAsync(Replacement replacement)
+    {
+        if (await OnPipelineAsync(HasAnswered).ConfigureAwait(false)) return true;
+        return await OnPipelineAsync(() => HostQuestion.Ask(
+            () => ShouldContinue(DisplayText.Clean($"{replacement.Action}: {Target(replacement.Point)}? "
+                + replacement.Loss), "Replace what a VM holds"),
+            silent => new NataliaException(ErrorIds.NotConfirmed, NataliaErrorKind.InvalidOperation,
+                $"'{replacement.Action}' was not done with {Target(replacement.Point)}: it has to be confirmed, and "
+                + "nobody is here to do that.", replacement.VMName,
+                "Say -Confirm:$false where that is meant. -WhatIf shows what would be done.",
+                silent))).ConfigureAwait(false);
     }
 
     /// <summary>The hypervisor that was named, or the only one that builds VMs.</summary>
@@ -306,16 +366,10 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
             using ProgressReporter progress = StartProgress($"Restoring {PointTitle.Of(point.Point)}");
             return await ReadAsync(point, null, () => executeAsync(progress), cancellationToken).ConfigureAwait(false);
         }
-        catch (NataliaException e) when (e is RemainingVMException or OverwrittenVMException
-            || cancellationToken.IsCancellationRequested)
+        catch (NataliaException e) when (cancellationToken.IsCancellationRequested)
         {
-            // The point's data may lie in a VM now: that is evidence, whatever the command ends with.
-            if (e is RemainingVMException or OverwrittenVMException)
-                await Evidence.RecordOpenAsync(point.Repository, NativeEvent.PointRestored, point.Point, null,
-                    e).ConfigureAwait(false);
             // Stopped by the user, and then something could not be cleared: that must be seen.
-            if (cancellationToken.IsCancellationRequested)
-                EmitLeftover($"{point.Point}: {e.Message} {e.RecommendedAction}");
+            EmitLeftover($"{point.Point}: {e.Message} {e.RecommendedAction}");
             throw;
         }
     }
@@ -358,12 +412,28 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
             Start = Start,
             Networks = NetworkChoices(),
         };
+        string vm = $"{hypervisor.Name} {point.Point.ApplianceId}";
+        if (OverExisting) _meant.Add((vm, point.Point));
         // Before the question, so that -WhatIf tells of what would be refused.
         await restore.CheckRestoreAsync(point.Point, request, cancellationToken).ConfigureAwait(false);
-        string action = OverExisting
-            ? $"Replace the VM '{point.Point.ApplianceName}' on '{hypervisor.Name}' by the restore point"
-            : $"Restore to a new VM '{NewName ?? point.Point.ApplianceName}' on '{hypervisor.Name}'";
-        if (!await ShouldProcessAsync(Target(point), action).ConfigureAwait(false)) return;
+        if (OverExisting)
+        {
+            _replacements.Add(new Replacement(point, vm, point.Point.ApplianceName,
+                $"Replace the VM '{point.Point.ApplianceName}' on '{hypervisor.Name}' by the restore point",
+                "The disks that the point holds are replaced, others are detached, and snapshots and replication are "
+                    + "lost.",
+                () => RestoreNativelyAsync(restore, hypervisor, request, point, cancellationToken)));
+            return;
+        }
+        if (await ShouldProcessAsync(Target(point),
+            $"Restore to a new VM '{NewName ?? point.Point.ApplianceName}' on '{hypervisor.Name}'")
+            .ConfigureAwait(false))
+            await RestoreNativelyAsync(restore, hypervisor, request, point, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task RestoreNativelyAsync(INativeRestore restore, HypervisorConnection hypervisor,
+        NativeRestoreRequest request, LocatedPoint point, CancellationToken cancellationToken)
+    {
         NativeRestoreResult result;
         try
         {
@@ -396,6 +466,16 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
             EmitLeftover($"{point.Point}: {failure.Message} {failure.RecommendedAction}");
         DeferError(failure, result.Appliance.Name);
     }
+
+    /// <summary>A point that is to replace what a VM holds.</summary>
+    /// <param name="Point">The point.</param>
+    /// <param name="VM">What tells the VM from others.</param>
+    /// <param name="VMName">Its name.</param>
+    /// <param name="Action">What is done with it, without a full stop.</param>
+    /// <param name="Loss">What is lost by that, in a full sentence.</param>
+    /// <param name="ExecuteAsync">Does it.</param>
+    private sealed record Replacement(LocatedPoint Point, string VM, string VMName, string Action, string Loss,
+        Func<Task> ExecuteAsync);
 
     private protected override void Report(Exception exception, object target) => DeferError(exception, target);
 }

@@ -163,15 +163,12 @@ public sealed class RestoreApplianceTests : IDisposable
     {
         BackUp();
         byte[] system = RepositoryFixture.Disk(1_000_448, 5);
-        Directory.CreateDirectory(_folder["out/fresh"]);
-        File.WriteAllBytes(_folder["out/fresh/system.raw"], system);
-        File.WriteAllBytes(_folder["out/fresh/data.raw"], new byte[s_data.Length]);
-        Describe("../out/fresh", "fresh", "1", "data.raw");
-        File.WriteAllBytes(_folder["out/fresh/vars.fd"], s_variables);
-        Ok("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -TargetAppliance fresh -WhatIf");
+        Deploy(system);
+        const string script =
+            "Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -Confirm:$false -TargetAppliance ";
+        Ok(script + "fresh -WhatIf");
         Assert.Equal(new byte[s_data.Length], File.ReadAllBytes(_folder["out/fresh/data.raw"]));
-        EngineSession.Result made =
-            Ok("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -TargetAppliance fresh");
+        EngineSession.Result made = Ok(script + "fresh");
         Assert.Equal(["fresh"], made.Text);
         Assert.Equal(s_data, File.ReadAllBytes(_folder["out/fresh/data.raw"]));
         Assert.Equal(system, File.ReadAllBytes(_folder["out/fresh/system.raw"]));
@@ -179,19 +176,72 @@ public sealed class RestoreApplianceTests : IDisposable
             Assert.Single(Ok("(Get-NataliaAuditRecord | Where-Object Event -eq point-restored).Data").Text));
 
         File.WriteAllBytes(_folder["out/fresh/data.raw"], new byte[s_data.Length + 512]);
-        Assert.Equal([ErrorIds.DiskSizeMismatch],
-            Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -TargetAppliance fresh").ErrorIds);
-        Assert.Equal([ErrorIds.ApplianceAmbiguous],
-            Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -TargetAppliance *").ErrorIds);
-        Assert.Equal([ErrorIds.ApplianceNotFound],
-            Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -TargetAppliance nobody").ErrorIds);
+        Assert.Equal([ErrorIds.DiskSizeMismatch], Run(script + "fresh").ErrorIds);
+        Assert.Equal([ErrorIds.ApplianceAmbiguous], Run(script + "*").ErrorIds);
+        Assert.Equal([ErrorIds.ApplianceNotFound], Run(script + "nobody").ErrorIds);
         File.WriteAllBytes(_folder["out/fresh/data.raw"], new byte[s_data.Length]);
         DamageData();
-        Assert.Single(
-            Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -TargetAppliance fresh").ErrorIds);
+        Assert.DoesNotContain(ErrorIds.NotConfirmed, Assert.Single(Run(script + "fresh").ErrorIds));
         Assert.Equal(new byte[s_data.Length], File.ReadAllBytes(_folder["out/fresh/data.raw"]));
         Assert.Equal(["data.raw", "system.raw", "vars.fd", "vm.json"],
             Directory.GetFiles(_folder["out/fresh"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("-Confirm:$false")]
+    [InlineData("-WhatIf")]
+    public void Of_several_points_for_one_vm_none_is_restored_since_the_oldest_would_stay(string answer)
+    {
+        BackUp();
+        File.WriteAllBytes(_folder["vms/natalia-nice/data.raw"], RepositoryFixture.Disk(s_data.Length, 7));
+        BackUp();
+        Deploy([]);
+        string script = "Get-NataliaRestorePoint | Restore-NataliaAppliance -TargetAppliance fresh " + answer;
+        EngineSession.Result several = Run(script);
+        Assert.Equal([ErrorIds.InputRefused], several.ErrorIds);
+        Assert.All(Ok("(Get-NataliaRestorePoint).RestorePointId").Text,
+            id => Assert.Contains(id, several.Errors[0].Exception.Message, StringComparison.Ordinal));
+        Assert.Contains("-Latest -Repository", several.Errors[0].ErrorDetails.RecommendedAction,
+            StringComparison.Ordinal);
+        Assert.Empty(several.Output);
+        Assert.Equal(new byte[s_data.Length], File.ReadAllBytes(_folder["out/fresh/data.raw"]));
+        // The same one twice is one.
+        Ok(script.Replace("Get-NataliaRestorePoint", "@(Get-NataliaRestorePoint)[-1, -1]", StringComparison.Ordinal));
+        Assert.Equal(answer == "-WhatIf" ? new byte[s_data.Length] : s_data,
+            File.ReadAllBytes(_folder["out/fresh/data.raw"]));
+    }
+
+    [Theory]
+    [InlineData(null, ErrorIds.NotConfirmed)]
+    [InlineData("No", null)]
+    [InlineData("Yes", null)]
+    public void What_a_vm_holds_is_replaced_only_when_somebody_says_so(string? answer, string? errorId)
+    {
+        BackUp();
+        Deploy([]);
+        var host = new RecordingHost(answer is null ? [] : [answer]);
+        using var session = new EngineSession(host);
+        Assert.Empty(session.Run("$null = Connect-NataliaHypervisor -Folder $args[0] -Name out; "
+            + "$null = Connect-NataliaRepository -Path $args[1] -Name local -Unencrypted",
+            _folder["out"], _folder["repository"]).Errors);
+        EngineSession.Result result =
+            session.Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -TargetAppliance fresh");
+        Assert.Equal(errorId is null ? [] : [errorId], result.ErrorIds);
+        string question = Assert.Single(host.Questions);
+        Assert.Contains("the disk 'data' of the VM 'fresh' on 'out'", question, StringComparison.Ordinal);
+        Assert.Contains("What the disk holds now is lost.", question, StringComparison.Ordinal);
+        Assert.Equal(answer == "Yes" ? s_data : new byte[s_data.Length],
+            File.ReadAllBytes(_folder["out/fresh/data.raw"]));
+    }
+
+    /// <summary>An appliance as it comes from its package, switched off.</summary>
+    private void Deploy(byte[] system)
+    {
+        Directory.CreateDirectory(_folder["out/fresh"]);
+        File.WriteAllBytes(_folder["out/fresh/system.raw"], system);
+        File.WriteAllBytes(_folder["out/fresh/data.raw"], new byte[s_data.Length]);
+        Describe("../out/fresh", "fresh", "1", "data.raw");
+        File.WriteAllBytes(_folder["out/fresh/vars.fd"], s_variables);
     }
 
     [Fact]
