@@ -348,6 +348,7 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
             IsImmutable = repository.IsOwn ? repository.Immutability is not null : null,
             ImmutableDays = repository.Session.ImmutableDays,
             ImmutableWhileKept = repository.Session.ImmutableWhileKept,
+            ImmutabilityMode = repository.Session.ImmutabilityMode,
             RetentionPolicy = history.RetentionPolicy is { Damage: null } stored ? stored.Policy.ToString() : null,
             HasFullHistory = repository.IsOwn,
             AuditKeyFingerprint = repository.IsOwn ? repository.Session.AuditKeyFingerprint : null,

@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Operations.Recovery;
@@ -55,7 +56,7 @@ internal static class PlacementRules
             int held = there.Count(p => p.ImmutableUntilUtc > evidence.MeasuredUtc);
             return Young(evidence, RecoveryObjective.Immutability, locked, "locked",
                 $"{held} of {Plural.Count(there.Count, "good point")} in '{locked.Repository}' "
-                + $"{Plural.Of(held, "is", "are")} locked; the newest of them until "
+                + $"{Plural.Of(held, "is", "are")} locked{InMode(locked)}; the newest of them until "
                 + $"{TimeText.Utc(locked.ImmutableUntilUtc!.Value)}.",
                 "Back up to, or copy to, the repository that locks, as often as backups are made.");
         }
@@ -75,6 +76,16 @@ internal static class PlacementRules
                         : "No good point is locked: whoever has the repository's credentials can delete them all.",
             "New-NataliaRepository -ImmutableDays makes a repository that locks, in a bucket with Object Lock.",
             ended is null ? null : RecoveryRow.Record(ended));
+
+        string InMode(EvidencePoint point) =>
+            (places.TryGetValue(point.RepositoryId, out RepositoryEvidence? place) ? place.ImmutabilityMode : null)
+            switch
+            {
+                ObjectLockMode.Compliance => " in Compliance mode",
+                ObjectLockMode.Governance =>
+                    " in Governance mode, whose locks an administrator with a special right can lift",
+                _ => "",
+            };
     }
 
     /// <summary>The row of the newest point that is as it should be: met when it is young enough.</summary>

@@ -1,3 +1,5 @@
+using Natalia.Backup.Engine.Storage;
+
 namespace Natalia.Backup.Operations.Recovery;
 
 /// <summary>A repository that was measured, as far as it concerns one appliance. Immutable and job-safe.</summary>
@@ -26,6 +28,8 @@ public sealed record RepositoryEvidence
     public int? ImmutableDays { get; init; }
     /// <summary>True when locks are extended for as long as the retention policy keeps a point.</summary>
     public bool ImmutableWhileKept { get; init; }
+    /// <summary>How strong its locks are; null without locks, or where that is not known.</summary>
+    public ObjectLockMode? ImmutabilityMode { get; init; }
     /// <summary>The retention policy that holds for the appliance, in one line; null without one.</summary>
     public string? RetentionPolicy { get; init; }
     /// <summary>

@@ -43,6 +43,11 @@ public sealed record RestoreTest
     public string? SystemImage { get; init; }
     /// <summary>The virtual size of the disks that were restored, in bytes; null where unknown.</summary>
     public long? SizeBytes { get; init; }
+    /// <summary>
+    /// How many bytes of the point's disks are not zero, before compression; null where unknown, as of tests of older
+    /// versions.
+    /// </summary>
+    public long? AllocatedBytes { get; init; }
     /// <summary>When it began, UTC.</summary>
     public required DateTime StartedUtc { get; init; }
     /// <summary>

@@ -29,6 +29,7 @@ internal static class RestoreTestJson
             if (test.IsKept) json.WriteBoolean("kept", true);
             Text(json, "systemImage", test.SystemImage);
             if (test.SizeBytes is long size) json.WriteNumber("sizeBytes", size);
+            if (test.AllocatedBytes is long allocated) json.WriteNumber("allocatedBytes", allocated);
             json.WriteString("startedUtc", Time(test.StartedUtc));
             json.WriteNumber("durationTicks", test.Duration.Ticks);
             if (test.IsFromRepository) json.WriteBoolean("fromRepository", true);
@@ -88,6 +89,9 @@ internal static class RestoreTestJson
                 IsFromRepository = Flag(root, "fromRepository"),
                 SystemImage = Text(root, "systemImage"),
                 SizeBytes = root.TryGetProperty("sizeBytes", out JsonElement size) ? size.GetInt64() : null,
+                AllocatedBytes = root.TryGetProperty("allocatedBytes", out JsonElement allocated)
+                    ? allocated.GetInt64()
+                    : null,
                 StartedUtc = Time(root, "startedUtc"),
                 Duration = Ticks(root, "durationTicks"),
                 RestoreDuration = root.TryGetProperty("restoreTicks", out _) ? Ticks(root, "restoreTicks") : null,

@@ -492,6 +492,7 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
             SizeBytes = plan.Source is RestoreSource.PointImage image
                 ? image.Appliance.Disks.Sum(d => d.SizeBytes)
                 : _point.SizeBytes,
+            AllocatedBytes = _point.Disks.Count == 0 ? null : _point.Disks.Sum(d => d.AllocatedBytes),
             StartedUtc = _startedUtc,
             IsFromRepository = _serving is not null,
             RestoreDuration = _restore,

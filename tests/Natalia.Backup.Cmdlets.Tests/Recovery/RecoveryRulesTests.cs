@@ -1,6 +1,7 @@
 using CsCheck;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Recovery;
 using Natalia.Backup.Operations.RestoreTests;
@@ -230,6 +231,17 @@ public sealed class RecoveryRulesTests
         RecoveryMeasurement row = Evidence([tested, newest],
             tests: [Test(10, point: tested.RestorePointId)]).Row(RecoveryObjective.Rto);
         Assert.Equal((30 + 3) * 4 + 2, row.AttainedTime!.Value.TotalMinutes);
+        Assert.DoesNotContain("virtual size", row.Reason, StringComparison.Ordinal);
+        // Retention takes the tested point: its test knows what was allocated in it.
+        EvidencePoint gone = Ago(241) with { RestorePointId = tested.RestorePointId, IsKept = false };
+        RestoreTest test = Test(10, point: tested.RestorePointId);
+        row = Evidence([gone, newest], tests: [test with { AllocatedBytes = 10L << 30 }]).Row(RecoveryObjective.Rto);
+        Assert.Equal((30 + 3) * 4 + 2, row.AttainedTime!.Value.TotalMinutes);
+        // Of a test that does not, the time is no better than it is said to be.
+        row = Evidence([gone, newest], tests: [test]).Row(RecoveryObjective.Rto);
+        Assert.Equal(30 + 3 + 2, row.AttainedTime!.Value.TotalMinutes);
+        Assert.Contains("what was allocated then is not known: only the virtual size was compared", row.Reason,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -362,6 +374,17 @@ public sealed class RecoveryRulesTests
         Assert.Equal(verdict, (Evidence([point]) with { Repositories = [Place("nas", true, isImmutable)] })
             .Row(RecoveryObjective.Immutability).Verdict.ToString());
     }
+
+    [Theory]
+    [InlineData(ObjectLockMode.Compliance, "is locked in Compliance mode; the newest")]
+    [InlineData(ObjectLockMode.Governance,
+        "is locked in Governance mode, whose locks an administrator with a special right can lift; the newest")]
+    [InlineData(null, "is locked; the newest")]
+    public void How_strong_the_locks_are_is_said(ObjectLockMode? mode, string words) =>
+        Assert.Contains(words, (Evidence([Ago(1) with { ImmutableUntilUtc = Now.AddDays(10) }]) with
+        {
+            Repositories = [Place("nas", true, true) with { ImmutabilityMode = mode }],
+        }).Row(RecoveryObjective.Immutability).Reason, StringComparison.Ordinal);
 
     [Fact]
     public void A_damaged_point_that_is_kept_spoils_what_was_verified()

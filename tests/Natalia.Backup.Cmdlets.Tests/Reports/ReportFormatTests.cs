@@ -79,6 +79,11 @@ public sealed class ReportFormatTests : IDisposable
     }
 
     [Fact]
+    public void The_page_says_how_strong_the_locks_of_a_repository_are() =>
+        Assert.Contains("30 days, Governance, extended while kept", Text(SampleReport.Usual(), ReportFormat.Html),
+            StringComparison.Ordinal);
+
+    [Fact]
     public void A_page_holds_no_script_and_leads_nowhere()
     {
         string page = Text(SampleReport.Fleet(SampleReport.Stopped(2, SampleReport.Hostile)), ReportFormat.Html);

@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Operations.Recovery;
 using Natalia.Backup.Operations.Reports.Content;
 using Natalia.Backup.Operations.RestoreTests;
@@ -217,6 +218,7 @@ internal static class SampleReport
                     IsImmutable = true,
                     ImmutableDays = 30,
                     ImmutableWhileKept = true,
+                    ImmutabilityMode = ObjectLockMode.Governance,
                     RetentionPolicy = "last 4, daily 7, weekly 4, monthly 3 (Europe/Paris)",
                     HasFullHistory = true,
                     AuditKeyFingerprint = new string('7', 8) + Id(number, 3) + Id(number, 4).Substring(8),

@@ -27,6 +27,7 @@ public sealed class RestoreTestRunnerTests : IDisposable
             d => Assert.True(d > TimeSpan.Zero));
         Assert.True(test.Duration >= test.RestoreDuration + test.BootDuration + test.ChecksDuration);
         Assert.Equal(500_000, test.SizeBytes);
+        Assert.True(test.AllocatedBytes > 0);
         Assert.Empty(_room.TestVMs);
         Assert.Empty(_room.Notes);
     }

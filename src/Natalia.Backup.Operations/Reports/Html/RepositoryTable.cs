@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Operations.Recovery;
 
 namespace Natalia.Backup.Operations.Reports.Html;
@@ -33,6 +34,7 @@ internal static class RepositoryTable
         null => "not known",
         false => "no",
         _ => (r.ImmutableDays is int days ? Plural.Count(days, "day") : "yes")
+            + (r.ImmutabilityMode is ObjectLockMode mode ? $", {mode}" : "")
             + (r.ImmutableWhileKept ? ", extended while kept" : ""),
     };
 }
