@@ -21,9 +21,13 @@ public sealed class AuditHeadArgumentAttribute : ArgumentTransformationAttribute
         object? value = inputData is PSObject { BaseObject: not PSCustomObject } wrapped
             ? wrapped.BaseObject
             : inputData;
-        return value is IEnumerable list and not string and not IDictionary
-            ? (ExpectedHead[])[.. list.Cast<object?>().Select(One)]
-            : (ExpectedHead[])[One(inputData)];
+        ExpectedHead[] heads = value is IEnumerable list and not string and not IDictionary
+            ? [.. list.Cast<object?>().Select(One)]
+            : [One(inputData)];
+        // A file of noted heads that turns out to be empty: who expects heads must not be told that they are there.
+        return heads.Length > 0
+            ? heads
+            : throw new ArgumentTransformationMetadataException("No head was given: the list is empty.");
     }
 
     private static ExpectedHead One(object? item)

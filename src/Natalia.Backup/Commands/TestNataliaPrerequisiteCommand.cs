@@ -107,7 +107,10 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
     [Parameter]
     public SwitchParameter Detailed { get; set; }
 
-    /// <summary>Write only one True or False, for all appliances together.</summary>
+    /// <summary>
+    /// Write only one True or False, for all appliances together. What is not evidenced does not count against it, save
+    /// with -AsScheduled.
+    /// </summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 

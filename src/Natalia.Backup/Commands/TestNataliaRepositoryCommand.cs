@@ -112,6 +112,7 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
 
     /// <summary>
     /// Write one True or False for all repositories together instead of the results, and no error for a damaged one.
+    /// With -BackupServer, it is False also for what is not evidenced.
     /// </summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
@@ -190,7 +191,8 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
         List<CheckResult> failed = [.. checks.Where(c => c.Result == CheckOutcome.Failed)];
         if (Quiet)
         {
-            _verdict.Add(failed.Count == 0);
+            // What the server does not know is no success, and with -Quiet there is nothing else to tell it.
+            _verdict.Add(checks.All(c => c.Result is not (CheckOutcome.Failed or CheckOutcome.NotEvidenced)));
             return;
         }
         foreach (CheckResult check in checks) Tell(check);

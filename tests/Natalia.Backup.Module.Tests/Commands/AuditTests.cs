@@ -128,6 +128,9 @@ public sealed class AuditTests : IDisposable
                 .ThrowIfFailed().Single.ToString());
         Assert.StartsWith("ParameterArgumentTransformationError,",
             _fixture.Run("Test-NataliaAudit -ExpectedHead abc").ErrorIds.Single(), StringComparison.Ordinal);
+        // Of a file that turned out to be empty.
+        Assert.StartsWith("ParameterArgumentTransformationError,",
+            _fixture.Run("Test-NataliaAudit -ExpectedHead @() -Quiet").ErrorIds.Single(), StringComparison.Ordinal);
     }
 
     [Theory]

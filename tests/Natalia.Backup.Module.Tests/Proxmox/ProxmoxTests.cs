@@ -326,11 +326,13 @@ public sealed class ProxmoxTests : IAsyncLifetime
     public async Task The_backup_server_behind_a_storage_is_asked()
     {
         long now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+        bool hasVerifyJob = true;
         await using SimulatorServer pbs = await SimulatorServer.StartAsync(["pbs"],
             OperationTable.BackupServer, request => request.Path switch
         {
             "/version" => SimulatorReply.Ok(new { version = "4.0.1" }),
             "/admin/datastore" => SimulatorReply.Ok(new[] { new { store = "tank" } }),
+            "/admin/verify" when !hasVerifyJob => SimulatorReply.Ok(Array.Empty<object>()),
             "/admin/prune" or "/admin/verify" => SimulatorReply.Ok(new[] { new Dictionary<string, object>
             {
                 ["id"] = "j",
@@ -343,7 +345,18 @@ public sealed class ProxmoxTests : IAsyncLifetime
                 ["last-run-state"] = "OK",
                 ["last-run-endtime"] = now - 60,
             }),
-            "/admin/datastore/tank/snapshots" => SimulatorReply.Ok(Array.Empty<object>()),
+            "/admin/datastore/tank/snapshots" => SimulatorReply.Ok(new[] { new Dictionary<string, object>
+            {
+                ["backup-type"] = "vm",
+                ["backup-id"] = "100",
+                ["backup-time"] = now - 600,
+                ["size"] = 1L << 30,
+                ["verification"] = new
+                {
+                    state = "ok",
+                    upid = $"UPID:pbs:00000001:00000001:00000001:{now - 60:X8}:verificationjob:tank:root@pam:",
+                },
+            } }),
             _ => SimulatorReply.Fail(404, "not served"),
         });
         Connect();
@@ -354,6 +367,9 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Assert.Contains("GarbageCollection Passed",
             Module.Run(script + " | ForEach-Object { \"$($_.Name) $($_.Result)\" }", arguments).ThrowIfFailed().Text);
         Assert.Equal("True", Module.Run(script + " -Quiet", arguments).ThrowIfFailed().Text.Single());
+        // What the server does not know is no success.
+        hasVerifyJob = false;
+        Assert.Equal("False", Module.Run(script + " -Quiet", arguments).ThrowIfFailed().Text.Single());
         Assert.Equal(["CapabilityMissing,Natalia.Backup.Commands.TestNataliaRepositoryCommand"],
             Module.Run("Test-NataliaRepository pbs").ErrorIds);
         Assert.Empty(pbs.Violations);
