@@ -124,13 +124,13 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
                     + $"{To.Repository.Location} reads the copies.");
             foreach (IGrouping<string, LocatedPoint> appliance in source.GroupBy(p => p.Point.ApplianceId))
             {
-                await CopyAsync(copier,
+                bool isWanted = await CopyAsync(copier,
                     [.. appliance.Select(p => p.Point).GroupBy(p => p.RestorePointId).Select(g => g.First())
                         .OrderBy(p => p.TimeUtc).ThenBy(p => p.Verification == VerificationState.Failed)
                         .ThenBy(p => p.Sequence)],
                     source.Key, cancellationToken).ConfigureAwait(false);
                 // Where only copies arrive, nothing else comes by every night.
-                if (!await OnPipelineAsync(IsWhatIf).ConfigureAwait(false))
+                if (isWanted && !await OnPipelineAsync(IsWhatIf).ConfigureAwait(false))
                     await LockRenewals.RunAsync(To, appliance.Key, appliance.First().Point.ApplianceName, EmitVerbose,
                         EmitWarning, cancellationToken).ConfigureAwait(false);
             }
@@ -141,12 +141,13 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
     /// The points of one appliance, oldest first: each then adds only what changed. Of one state that lies in the
     /// source twice, a point that was found damaged comes after the good one, and is there already then.
     /// </summary>
-    private async Task CopyAsync(PointCopier copier, IReadOnlyList<RestorePoint> points, RepositoryConnection source,
-        CancellationToken cancellationToken)
+    /// <returns>False when each question whether to copy was answered with no, and nothing is there already.</returns>
+    private async Task<bool> CopyAsync(PointCopier copier, IReadOnlyList<RestorePoint> points,
+        RepositoryConnection source, CancellationToken cancellationToken)
     {
         // Asked first: nobody's backup is to wait for an answer.
-        IReadOnlyList<(RestorePoint Point, PointCopy? Known)> chosen = await ChooseAsync(copier, points, source,
-            cancellationToken).ConfigureAwait(false);
+        (IReadOnlyList<(RestorePoint Point, PointCopy? Known)> chosen, bool hasDeclined) = await ChooseAsync(copier,
+            points, source, cancellationToken).ConfigureAwait(false);
         IAsyncDisposable? held = null;
         try
         {
@@ -167,7 +168,7 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
                 }
                 catch (Exception e) when (!cancellationToken.IsCancellationRequested)
                 {
-                    if (!GoesOn(e, point, chosen.Count - i - 1)) return;
+                    if (!GoesOn(e, point, chosen.Count - i - 1)) break;
                 }
             }
         }
@@ -175,15 +176,19 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
         {
             if (held is not null) await held.DisposeAsync().ConfigureAwait(false);
         }
+        return chosen.Count > 0 || !hasDeclined;
     }
 
     /// <summary>
-    /// The points that are to be copied, and those that are there or were removed there, with what is said of them.
+    /// The points that are to be copied, and those that are there or were removed there, with what is said of them; and
+    /// whether some were not wanted.
     /// </summary>
-    private async Task<IReadOnlyList<(RestorePoint Point, PointCopy? Known)>> ChooseAsync(PointCopier copier,
-        IReadOnlyList<RestorePoint> points, RepositoryConnection source, CancellationToken cancellationToken)
+    private async Task<(IReadOnlyList<(RestorePoint Point, PointCopy? Known)> Chosen, bool HasDeclined)> ChooseAsync(
+        PointCopier copier, IReadOnlyList<RestorePoint> points, RepositoryConnection source,
+        CancellationToken cancellationToken)
     {
         var chosen = new List<(RestorePoint, PointCopy?)>();
+        bool hasDeclined = false;
         for (int i = 0; i < points.Count; i++)
         {
             RestorePoint point = points[i];
@@ -194,13 +199,14 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
                     || await ShouldProcessAsync($"{point} ({point.RestorePointId}) in repository '{source.Name}'",
                         $"Copy the restore point to repository '{To.Name}'").ConfigureAwait(false))
                     chosen.Add((point, known));
+                else hasDeclined = true;
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
                 if (!GoesOn(e, point, points.Count - i - 1)) break;
             }
         }
-        return chosen;
+        return (chosen, hasDeclined);
     }
 
     /// <summary>Keeps a failure for the end.</summary>
