@@ -33,16 +33,23 @@ public abstract class ApplianceCommand : HypervisorCommand
     private protected ApplianceDirectory Lookup =>
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
 
+    /// <summary>What the user named; an id counts where no name does.</summary>
+    private IReadOnlyList<string> Named =>
+        References.Clean(Appliance) is { Count: > 0 } given ? given : References.Clean([ApplianceId])!;
+
     /// <summary>True when the user named no appliance at all.</summary>
-    private protected bool NamesNone => Appliance is not { Length: > 0 } && string.IsNullOrEmpty(ApplianceId);
+    private protected bool NamesNone => Named.Count == 0;
 
     /// <summary>Does the work for one VM.</summary>
     private protected abstract Task ProcessApplianceAsync(LocatedAppliance located,
         CancellationToken cancellationToken);
 
     /// <summary>Does the work when no appliance was named; by default that is an error.</summary>
-    private protected virtual Task ProcessNoneAsync(CancellationToken cancellationToken) =>
-        throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
+    private protected virtual Task ProcessNoneAsync(CancellationToken cancellationToken) => throw NoneNamed();
+
+    /// <summary>The error that no appliance was named.</summary>
+    private protected static NataliaException NoneNamed() =>
+        new(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
             "Which appliance? None was named.",
             recommendedAction: "Name it with -Appliance, or pipe it in from Get-NataliaAppliance.");
 
@@ -50,12 +57,12 @@ public abstract class ApplianceCommand : HypervisorCommand
     {
         if (NamesNone)
         {
+            // An empty name is not the same as none: it may come of a variable that should have held one.
+            if (Appliance is { Length: > 0 }) throw NoneNamed();
             await ProcessNoneAsync(cancellationToken).ConfigureAwait(false);
             return;
         }
-        foreach (ApplianceSelector selector in Wildcards.Selectors(Appliance is { Length: > 0 }
-            ? Appliance
-            : [ApplianceId!]))
+        foreach (ApplianceSelector selector in Wildcards.Selectors(Named))
         {
             IReadOnlyList<LocatedAppliance> found;
             try

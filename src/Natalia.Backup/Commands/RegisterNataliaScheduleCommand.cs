@@ -228,6 +228,8 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
     private protected override Task ProcessAsync(CancellationToken cancellationToken)
     {
         if (!IsOwn) return base.ProcessAsync(cancellationToken);
+        // An empty name must not become a schedule of everything.
+        if (NamesNone && (IsBound(nameof(Appliance)) || IsBound(nameof(ApplianceId)))) throw NoneNamed();
         // What is piped in makes one schedule together.
         _names.AddRange(!string.IsNullOrEmpty(ApplianceId) ? [ApplianceId!] : References.Clean(Appliance) ?? []);
         return Task.CompletedTask;

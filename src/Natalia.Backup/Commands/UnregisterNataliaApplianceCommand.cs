@@ -76,9 +76,10 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
-        string[] named = Appliance is { Length: > 0 } given ? given
-            : string.IsNullOrEmpty(ApplianceId) ? [] : [ApplianceId!];
-        if (named.Length == 0)
+        IReadOnlyList<string> named = References.Clean(Appliance) is { Count: > 0 } given
+            ? given
+            : References.Clean([ApplianceId])!;
+        if (named.Count == 0)
             throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
                 "Which appliance? None was named.",
                 recommendedAction: "Name it with -Appliance, or pipe it in from Get-NataliaAppliance.");

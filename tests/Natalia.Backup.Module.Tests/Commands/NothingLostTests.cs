@@ -80,6 +80,26 @@ public sealed class NothingLostTests : IDisposable
     public void A_wildcard_that_fits_nothing_is_an_error_where_something_was_to_be_done(string script) =>
         Assert.StartsWith("ApplianceNotFound,", _fixture.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData("Invoke-NataliaSnapshot -Appliance ''")]
+    [InlineData("Set-NataliaReplication -Appliance '' -TargetVMHost pve2")]
+    [InlineData("Register-NataliaSchedule -Appliance ''")]
+    [InlineData("Register-NataliaSchedule -Appliance '' -ProfilePath ./natalia.json")]
+    [InlineData("'' | Register-NataliaSchedule -ProfilePath ./natalia.json")]
+    [InlineData("Unregister-NataliaAppliance -Appliance ''")]
+    [InlineData("Test-NataliaPrerequisite -Appliance ''")]
+    public void An_empty_name_is_an_error_and_means_neither_nothing_nor_everything(string script) =>
+        Assert.StartsWith("ApplianceNotFound,", _fixture.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
+
+    [Fact]
+    public void An_id_counts_where_the_name_beside_it_is_empty()
+    {
+        _fixture.BackUp();
+        // A folder makes no snapshots: the VM was found.
+        Assert.StartsWith("CapabilityMissing,", _fixture.Run("Invoke-NataliaSnapshot -Appliance '' -ApplianceId "
+            + "(Get-NataliaRestorePoint).ApplianceId").ErrorIds.Single(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_removal_without_input_is_done() =>
         _fixture.Run("Get-NataliaRestorePoint | Where-Object IsProtected | Remove-NataliaRestorePoint -Confirm:$false")
