@@ -353,18 +353,24 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
         _finder ??= new RestorePointFinder(Registry.Completion, EmitWarning, opensAll: true);
         foreach (string id in ids)
         {
-            // Copies in several repositories are the same: one of them is enough.
-            IReadOnlyList<LocatedPoint> found = await _finder.FindAsync(RepositoriesToSearch(), id,
-                string.IsNullOrEmpty(ApplianceId) ? null : ApplianceId, cancellationToken).ConfigureAwait(false);
-            Take(found[0]);
+            try
+            {
+                // Copies in several repositories are the same: one of them is enough.
+                IReadOnlyList<LocatedPoint> found = await _finder.FindAsync(RepositoriesToSearch(), id,
+                    string.IsNullOrEmpty(ApplianceId) ? null : ApplianceId, cancellationToken).ConfigureAwait(false);
+                Take(found[0]);
+            }
+            catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
+            {
+                DeferError(e, id);
+            }
         }
     }
 
     private async Task TakeAppliancesAsync(CancellationToken cancellationToken)
     {
-        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(Appliance is { Length: > 0 }
-            ? Appliance
-            : [ApplianceId ?? ""]);
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(
+            References.Clean(Appliance) is { Count: > 0 } given ? given : [ApplianceId ?? ""]);
         if (selectors.Count == 0 && !Rotate)
             throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
                 "Which appliance? None was named.", recommendedAction:

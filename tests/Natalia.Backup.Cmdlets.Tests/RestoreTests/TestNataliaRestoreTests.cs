@@ -68,6 +68,16 @@ public sealed class TestNataliaRestoreTests : IDisposable
     }
 
     [Fact]
+    public void A_point_that_is_not_there_is_an_error_and_those_named_after_it_are_tested()
+    {
+        Run("1..2 | ForEach-Object { Invoke-NataliaBackup natalia-test -CdrBaseline 20000 }");
+        EngineSession.Result result = _session.Run("$p = @(Get-NataliaRestorePoint); "
+            + "Test-NataliaRestore -RestorePointId $p[0].RestorePointId, ffffffff, $p[1].RestorePointId");
+        Assert.Equal(["RestorePointNotFound"], result.ErrorIds);
+        Assert.Equal(2, result.Output.Count);
+    }
+
+    [Fact]
     public void What_cannot_run_from_the_repository_is_refused_before_anything_is_made()
     {
         Run("Invoke-NataliaBackup natalia-test -CdrBaseline 20000");
