@@ -66,58 +66,93 @@ internal sealed class SegmentMover(CopiedDisk source, MapReader? parent, PackWri
     {
         foreach (IGrouping<(Run Run, int Pack), int> pack in slots.GroupBy(s => (theirs[s]!.Run, theirs[s]!.Pack)))
         {
+            (Run run, int number) = pack.Key;
             PackDirectory directory =
                 await source.GuardAsync(
-                    () => source.Packs.GetDirectoryAsync(PackArea.Data, pack.Key.Run, pack.Key.Pack,
+                    () => source.Packs.GetDirectoryAsync(PackArea.Data, run, number,
                         cancellationToken)).ConfigureAwait(false);
-            bool isProven = await source.Proofs.IsProvenAsync(PackArea.Data, pack.Key.Run, pack.Key.Pack, directory,
+            NataliaException? gone = await TryMoveAsync(theirs, pack, leaf, content, directory,
                 cancellationToken).ConfigureAwait(false);
-            var wanted = new List<StoredBlock>();
-            foreach (int slot in pack)
-            {
-                Reference block = theirs[slot]!;
-                int plainLength = BlockGeometry.BlockLength(source.SizeBytes,
-                    (leaf << BlockGeometry.FanOutBits) + slot);
-                if (directory.Find(block.Ordinal) is not var (entry, offset) || entry.PlainLength != plainLength)
-                    throw source.Damaged(PackReader.NoSuchSegment(directory, block));
-                wanted.Add(new StoredBlock(slot, entry, offset));
-            }
-            foreach (BlockRange range in BlockRange.Split(wanted))
-            {
-                bool isBulk = wanted.Count >= Bulk;
-                if (!isBulk) await FetchAsync(directory, range, cancellationToken).ConfigureAwait(false);
-                foreach (StoredBlock block in range.Blocks)
-                {
-                    Reference reference = theirs[block.Slot]!;
-                    Memory<byte> stored = isBulk
-                        ? buffer.AsMemory(0, block.Entry.SealedLength)
-                        : buffer.AsMemory((int)(block.Offset - range.Offset), block.Entry.SealedLength);
-                    if (isBulk) await FetchAsync(directory, block, stored, cancellationToken).ConfigureAwait(false);
-                    int length = Open(directory, block.Entry, reference, isProven, stored.Span);
-                    Placement placement = await _data.AddCompressedAsync(_compressed.AsMemory(0, length),
-                        block.Entry.Codec, block.Entry.PlainLength, cancellationToken).ConfigureAwait(false);
-                    content.Set(block.Slot, new Reference(data.Run, placement.Pack, placement.Ordinal, reference.Hash));
-                    source.CountMoved(block.Entry.PlainLength);
-                }
-            }
+            if (gone is null) continue;
+            PackDirectory again =
+                await source.GuardAsync(
+                    () => source.Packs.FindAgainAsync(PackArea.Data, run, number, directory,
+                        cancellationToken)).ConfigureAwait(false);
+            gone = await TryMoveAsync(theirs, pack, leaf, content, again, cancellationToken).ConfigureAwait(false);
+            if (gone is not null) throw source.Damaged(source.Packs.Missing(again, gone));
         }
     }
 
-    private Task<int> FetchAsync(PackDirectory directory, BlockRange range, CancellationToken cancellationToken) =>
-        source.GuardAsync(async () =>
+    /// <summary>Moves the blocks of a leaf that lie in one pack, but for those that were moved before.</summary>
+    /// <returns>Null, or that the pack's object has gone since its table was read.</returns>
+    private async Task<NataliaException?> TryMoveAsync(MapNode theirs, IGrouping<(Run Run, int Pack), int> pack,
+        long leaf, MapNode content, PackDirectory directory, CancellationToken cancellationToken)
+    {
+        bool isProven = await source.Proofs.IsProvenAsync(PackArea.Data, pack.Key.Run, pack.Key.Pack, directory,
+            cancellationToken).ConfigureAwait(false);
+        var wanted = new List<StoredBlock>();
+        foreach (int slot in pack.Where(s => content[s] is null))
+        {
+            Reference block = theirs[slot]!;
+            int plainLength = BlockGeometry.BlockLength(source.SizeBytes,
+                (leaf << BlockGeometry.FanOutBits) + slot);
+            if (directory.Find(block.Ordinal) is not var (entry, offset) || entry.PlainLength != plainLength)
+                throw source.Damaged(PackReader.NoSuchSegment(directory, block));
+            wanted.Add(new StoredBlock(slot, entry, offset));
+        }
+        foreach (BlockRange range in BlockRange.Split(wanted))
+        {
+            bool isBulk = wanted.Count >= Bulk;
+            if (!isBulk && await FetchAsync(directory, range, cancellationToken).ConfigureAwait(false)
+                is NataliaException rangeGone)
+                return rangeGone;
+            foreach (StoredBlock block in range.Blocks)
+            {
+                Reference reference = theirs[block.Slot]!;
+                Memory<byte> stored = isBulk
+                    ? buffer.AsMemory(0, block.Entry.SealedLength)
+                    : buffer.AsMemory((int)(block.Offset - range.Offset), block.Entry.SealedLength);
+                if (isBulk && await FetchAsync(directory, block, stored, cancellationToken).ConfigureAwait(false)
+                    is NataliaException blockGone)
+                    return blockGone;
+                int length = Open(directory, block.Entry, reference, isProven, stored.Span);
+                Placement placement = await _data.AddCompressedAsync(_compressed.AsMemory(0, length),
+                    block.Entry.Codec, block.Entry.PlainLength, cancellationToken).ConfigureAwait(false);
+                content.Set(block.Slot, new Reference(data.Run, placement.Pack, placement.Ordinal, reference.Hash));
+                source.CountMoved(block.Entry.PlainLength);
+            }
+        }
+        return null;
+    }
+
+    private Task<NataliaException?> FetchAsync(PackDirectory directory, BlockRange range,
+        CancellationToken cancellationToken) =>
+        FetchAsync(async () =>
     {
         await source.Packs.ReadExactlyAsync(directory, range.Offset, buffer.AsMemory(0, range.Length),
             cancellationToken).ConfigureAwait(false);
         source.CountFetched(range.Length);
-        return range.Length;
     });
 
-    private Task<int> FetchAsync(PackDirectory directory, StoredBlock block, Memory<byte> stored,
+    private Task<NataliaException?> FetchAsync(PackDirectory directory, StoredBlock block, Memory<byte> stored,
         CancellationToken cancellationToken) =>
-        source.GuardAsync(async () =>
+        FetchAsync(async () => await source.Window.ReadAsync(directory, block.Offset, stored,
+            cancellationToken).ConfigureAwait(false));
+
+    /// <returns>Null, or that the object has gone: of the source's store alone, so that nobody takes what the
+    /// destination misses for it.</returns>
+    private Task<NataliaException?> FetchAsync(Func<Task> readAsync) =>
+        source.GuardAsync<NataliaException?>(async () =>
     {
-        await source.Window.ReadAsync(directory, block.Offset, stored, cancellationToken).ConfigureAwait(false);
-        return stored.Length;
+        try
+        {
+            await readAsync().ConfigureAwait(false);
+            return null;
+        }
+        catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+        {
+            return gone;
+        }
     });
 
     /// <summary>Opens a segment's seal; its bytes, still compressed, are then in <see cref="_compressed"/>.</summary>

@@ -77,6 +77,26 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
         Interlocked.Exchange(ref _segments, 0);
     }
 
+    /// <summary>
+    /// Looks up again under which name a pack lies: the object that this tells of has gone. An optimization that
+    /// rewrote the pack deletes the old one when its grace is over, whoever has begun to read meanwhile. The caller
+    /// finds each segment anew: it lies elsewhere in the new object.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>PackMissing</c>, <c>ObjectDamaged</c>, a store error.</exception>
+    internal Task<PackDirectory> FindAgainAsync(PackArea area, Run run, int pack, PackDirectory gone,
+        CancellationToken cancellationToken)
+    {
+        (PackArea, Run, int) key = (area, run, pack);
+        // Another worker may have found the new one already.
+        if (_directories.TryGetValue(key, out Task<PackDirectory>? known)
+            && known.Status == TaskStatus.RanToCompletion && ReferenceEquals(known.Result, gone))
+            Forget(key, known);
+        return GetDirectoryAsync(area, run, pack, cancellationToken);
+    }
+
+    private void Forget((PackArea, Run, int) key, Task<PackDirectory> task) =>
+        ((ICollection<KeyValuePair<(PackArea, Run, int), Task<PackDirectory>>>)_directories).Remove(new(key, task));
+
     /// <exception cref="NataliaException"><c>PackMissing</c>, <c>ObjectDamaged</c>, a store error.</exception>
     internal async Task<PackDirectory> GetDirectoryAsync(PackArea area, Run run, int pack,
         CancellationToken cancellationToken)
@@ -93,8 +113,7 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
             catch (Exception failure)
             {
                 // A failed load must not be remembered; one that another caller cancelled is tried again.
-                ((ICollection<KeyValuePair<(PackArea, Run, int), Task<PackDirectory>>>)_directories).Remove(new(key,
-                    task));
+                Forget(key, task);
                 if (failure is not OperationCanceledException || cancellationToken.IsCancellationRequested) throw;
             }
         }
@@ -110,7 +129,10 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
         }
         catch (NataliaException missing) when (missing.ErrorId == ErrorIds.ObjectNotFound)
         {
-            directory = await ReadRevisionAsync(area, name, missing, cancellationToken).ConfigureAwait(false);
+            // What was listed may be replaced before it is read: then the next look finds what replaced it.
+            directory = await FindRevisionAsync(area, name, cancellationToken).ConfigureAwait(false)
+                ?? await FindRevisionAsync(area, name, cancellationToken).ConfigureAwait(false)
+                ?? throw Missing(name, missing);
         }
         Interlocked.Add(ref _segments, directory.Envelope.Segments.Length);
         return directory;
@@ -120,7 +142,8 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
     /// A pack that was rewritten has the revision in its name. The highest one that is whole is taken: what only bears
     /// a higher number, or broke, must not hide it.
     /// </summary>
-    private async Task<PackDirectory> ReadRevisionAsync(PackArea area, string name, NataliaException missing,
+    /// <returns>Null when there is none.</returns>
+    private async Task<PackDirectory?> FindRevisionAsync(PackArea area, string name,
         CancellationToken cancellationToken)
     {
         var revisions = new List<(int Revision, StoredObject Object)>();
@@ -147,18 +170,32 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
                     await RequireWholeAsync(item.Name, cancellationToken).ConfigureAwait(false);
                 return directory;
             }
-            catch (NataliaException trouble) when (trouble.ErrorId is ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound)
+            catch (NataliaException trouble) when (trouble.ErrorId == ErrorIds.ObjectDamaged)
             {
                 damage ??= trouble;
             }
+            catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+            {
+                // Replaced since it was listed; what is damaged is told before what is missing.
+            }
         }
-        throw damage
-            ?? new NataliaException(ErrorIds.PackMissing, NataliaErrorKind.InvalidData,
-                $"The pack '{name}' is missing from {store.Location}.", name,
+        return damage is null ? null : throw damage;
+    }
+
+    /// <summary>What is told of a pack that is not there under any name.</summary>
+    private NataliaException Missing(string name, NataliaException missing) =>
+        new(ErrorIds.PackMissing, NataliaErrorKind.InvalidData,
+            $"The pack '{name}' is missing from {store.Location}.", name,
             "Run Test-NataliaRepository -Full to see what else is missing; points that do not need the pack are not "
             + "affected.",
             missing);
-    }
+
+    /// <summary>
+    /// What is told when the object of a pack has gone once more after it was looked up again: nobody rewrites a pack
+    /// twice within a request.
+    /// </summary>
+    internal NataliaException Missing(PackDirectory gone, NataliaException missing) =>
+        Missing(Layout.PackOf(gone.ObjectName), missing);
 
     private async Task RequireWholeAsync(string name, CancellationToken cancellationToken)
     {
@@ -218,6 +255,28 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
     {
         PackDirectory directory = await GetDirectoryAsync(area, reference.Run, reference.Pack,
             cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await ReadSegmentAsync(directory, reference, codec, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+        {
+            directory = await FindAgainAsync(area, reference.Run, reference.Pack, directory,
+                cancellationToken).ConfigureAwait(false);
+        }
+        try
+        {
+            return await ReadSegmentAsync(directory, reference, codec, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+        {
+            throw Missing(directory, gone);
+        }
+    }
+
+    private async Task<byte[]> ReadSegmentAsync(PackDirectory directory, Reference reference, SegmentCodec codec,
+        CancellationToken cancellationToken)
+    {
         (SegmentEntry entry, long offset) = directory.Find(reference.Ordinal)
             ?? throw NoSuchSegment(directory, reference);
         byte[] stored = ArrayPool<byte>.Shared.Rent(entry.SealedLength);
@@ -239,6 +298,8 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
     internal SegmentCipher CipherFor(PackDirectory directory) =>
         keys.For(directory.Envelope.Id, directory.Envelope.Kind);
 
+    /// <exception cref="NataliaException"><c>ObjectNotFound</c>: look up again with <see cref="FindAgainAsync"/>;
+    /// <c>ObjectDamaged</c>, a store error.</exception>
     internal async Task ReadExactlyAsync(PackDirectory directory, long offset, Memory<byte> buffer,
         CancellationToken cancellationToken)
     {

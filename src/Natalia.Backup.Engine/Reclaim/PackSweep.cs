@@ -99,8 +99,9 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
     internal bool HasPacks(Run run) => _packsOf.ContainsKey(run);
 
     /// <summary>
-    /// Deletes revisions that a newer one has replaced for longer than the grace: a reader that began before may still
-    /// hold the old name.
+    /// Deletes revisions that a newer one has replaced for longer than the grace. Readers take the plain name as long
+    /// as it exists, also those that begin after the rewriting: one that loses its object looks the pack up again. The
+    /// grace spares most of them that.
     /// </summary>
     internal async Task DeleteOldRevisionsAsync(CancellationToken cancellationToken)
     {

@@ -43,7 +43,7 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
         }
         if (packs.ReadsAtOnce > 1 && byPack.Count > 1)
             await LoadDirectoriesAsync(byPack.Keys, cancellationToken).ConfigureAwait(false);
-        var ranges = new List<(PackDirectory Directory, BlockRange Range)>();
+        var ranges = new List<PackRange>();
         foreach (((Run run, int pack), List<int> slots) in byPack.Select(p => (p.Key, p.Value)))
         {
             PackDirectory directory;
@@ -64,7 +64,7 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
                     found.Add(new StoredBlock(slot, entry, offset));
                 else Report(node[slot]!, PackReader.NoSuchSegment(directory, node[slot]!));
             }
-            foreach (BlockRange range in BlockRange.Split(found)) ranges.Add((directory, range));
+            foreach (BlockRange range in BlockRange.Split(found)) ranges.Add(new PackRange(directory, range));
         }
         return await ReadRangesAsync(ranges, new Wanted(node, leaf, sizeBytes, into, Report, onDamage is not null),
             cancellationToken).ConfigureAwait(false);
@@ -96,8 +96,8 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
         }, cancellationToken);
 
     /// <summary>Reads and opens ranges in their order; the next ones are under way meanwhile.</summary>
-    private async Task<long> ReadRangesAsync(IReadOnlyList<(PackDirectory Directory, BlockRange Range)> ranges,
-        Wanted wanted, CancellationToken cancellationToken)
+    private async Task<long> ReadRangesAsync(IReadOnlyList<PackRange> ranges, Wanted wanted,
+        CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var underWay = new Queue<Fetch>();
@@ -127,30 +127,38 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
     /// Begins a request: many small ones, or few large ones, together take no more than the largest one may. Null when
     /// there is no room beside those that are under way.
     /// </summary>
-    private Fetch? Begin((PackDirectory Directory, BlockRange Range) item, int underWay,
-        CancellationToken cancellationToken)
+    private Fetch? Begin(PackRange item, int underWay, CancellationToken cancellationToken)
     {
         if (underWay >= packs.ReadsAtOnce) return null;
         Memory<byte> stored = _room.TryTake(item.Range.Length);
         if (stored.IsEmpty)
         {
             if (underWay > 0) return null;
-            // Of a range that could not be read as one, while others are under way: its blocks one by one.
+            // Of a range that could not be read as one, or not where it was, while others are under way.
             stored = new byte[item.Range.Length];
         }
-        return new Fetch(item.Directory, item.Range, stored,
+        return new Fetch(item, stored,
             packs.ReadExactlyAsync(item.Directory, item.Range.Offset, stored, cancellationToken));
     }
 
     private async Task<long> OpenAsync(Fetch fetch, Wanted wanted, CancellationToken cancellationToken)
     {
-        (PackDirectory directory, BlockRange range) = (fetch.Directory, fetch.Range);
+        (PackDirectory directory, BlockRange range, bool isAgain) = fetch.Of;
         long good = 0;
         try
         {
             try
             {
                 await fetch.Reading.ConfigureAwait(false);
+            }
+            catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound && !isAgain)
+            {
+                return await ReadAgainAsync(directory, range, wanted, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+            {
+                ReportAll(range, wanted, packs.Missing(directory, gone));
+                return 0;
             }
             catch (NataliaException damage) when (wanted.GoesOn && IsDamage(damage))
             {
@@ -162,8 +170,9 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
                 // The object ends here, or the medium is bad somewhere: each block by itself, so that what is whole is
                 // had.
                 return await ReadRangesAsync(
-                    [.. range.Blocks.SelectMany(b => BlockRange.Split([b])).Select(one => (directory, one))], wanted,
-                    cancellationToken).ConfigureAwait(false);
+                    [.. range.Blocks.SelectMany(b => BlockRange.Split([b]))
+                        .Select(one => new PackRange(directory, one, isAgain))],
+                    wanted, cancellationToken).ConfigureAwait(false);
             }
             foreach ((int slot, SegmentEntry entry, long offset) in range.Blocks)
             {
@@ -193,6 +202,40 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
         }
     }
 
+    /// <summary>
+    /// Reads blocks whose object has gone since its table was read: a pack that was rewritten has them elsewhere.
+    /// </summary>
+    private async Task<long> ReadAgainAsync(PackDirectory gone, BlockRange range, Wanted wanted,
+        CancellationToken cancellationToken)
+    {
+        Reference any = wanted.Node[range.Blocks[0].Slot]!;
+        PackDirectory directory;
+        try
+        {
+            directory = await packs.FindAgainAsync(PackArea.Data, any.Run, any.Pack, gone,
+                cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException damage) when (IsDamage(damage))
+        {
+            ReportAll(range, wanted, damage);
+            return 0;
+        }
+        var found = new List<StoredBlock>(range.Blocks.Count);
+        foreach ((int slot, SegmentEntry before, _) in range.Blocks)
+        {
+            if (directory.Find(before.Ordinal) is var (entry, offset)) found.Add(new StoredBlock(slot, entry, offset));
+            else wanted.Report(wanted.Node[slot]!, PackReader.NoSuchSegment(directory, wanted.Node[slot]!));
+        }
+        return await ReadRangesAsync(
+            [.. BlockRange.Split(found).Select(r => new PackRange(directory, r, IsAgain: true))], wanted,
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    private static void ReportAll(BlockRange range, Wanted wanted, NataliaException damage)
+    {
+        foreach (StoredBlock block in range.Blocks) wanted.Report(wanted.Node[block.Slot]!, damage);
+    }
+
     /// <summary>Waits for a request that nobody wants any more: its buffer is not free before it has ended.</summary>
     private async Task AbandonAsync(Fetch fetch)
     {
@@ -211,8 +254,14 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
     private readonly record struct Wanted(MapNode Node, long Leaf, long SizeBytes, LeafBuffer? Into,
         Action<Reference, NataliaException> Report, bool GoesOn);
 
+    /// <summary>What is read in one request.</summary>
+    /// <param name="Directory">The pack.</param>
+    /// <param name="Range">Its blocks.</param>
+    /// <param name="IsAgain">Whether the pack was looked up again for them.</param>
+    private readonly record struct PackRange(PackDirectory Directory, BlockRange Range, bool IsAgain = false);
+
     /// <summary>One request.</summary>
-    private sealed record Fetch(PackDirectory Directory, BlockRange Range, Memory<byte> Stored, Task Reading);
+    private sealed record Fetch(PackRange Of, Memory<byte> Stored, Task Reading);
 
     private static bool IsDamage(NataliaException failure) =>
         failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound
