@@ -58,7 +58,7 @@ internal sealed class RepairHands(RepositoryCore core, string applianceId, Lease
 
     /// <summary>Deletes what stands before an object that holds the same pack, once more sure that it does.</summary>
     internal async Task<bool> UncoverAsync(StoredObject bad, string whole, CancellationToken cancellationToken) =>
-        await _sweep.IsWholeAsync(whole, cancellationToken).ConfigureAwait(false)
+        await IsProvenAsync(whole, cancellationToken).ConfigureAwait(false)
             && await DeleteAsync(bad.Name, bad.Length, cancellationToken).ConfigureAwait(false);
 
     internal async Task<bool> PutManifestAsync(PointManifest manifest, bool replaces,
@@ -98,8 +98,15 @@ internal sealed class RepairHands(RepositoryCore core, string applianceId, Lease
         try
         {
             if (await PackSalvage.CopyAsync(core, pack, isNeeded, applianceId,
-                cancellationToken).ConfigureAwait(false) is null)
+                cancellationToken).ConfigureAwait(false) is not string copy)
                 return false;
+            if (!await IsProvenAsync(copy, cancellationToken).ConfigureAwait(false))
+            {
+                // The medium that broke the pack may have broken its copy. What is whole of the pack stays where it
+                // is, and the next repair tries again.
+                await _sweep.DeleteAsync(copy, 0, cancellationToken).ConfigureAwait(false);
+                return false;
+            }
         }
         catch (NataliaException unreadable) when (Damage.Is(unreadable))
         {
@@ -107,6 +114,19 @@ internal sealed class RepairHands(RepositoryCore core, string applianceId, Lease
         }
         // Where a lock keeps it after all, readers go on taking the damaged one, of which all that is needed is whole.
         return await DeleteAsync(pack.Objects[0].Name, pack.Objects[0].Length, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Whether every byte of an object can be had as it was put.</summary>
+    private async Task<bool> IsProvenAsync(string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _sweep.IsWholeAsync(name, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException unreadable) when (Damage.Is(unreadable))
+        {
+            return false;
+        }
     }
 
     internal async Task<bool> WriteStandInAsync(RunDelta delta, IReadOnlyDictionary<string, DeadList> dead,
