@@ -83,14 +83,18 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
         IReadOnlyList<StoredObject> located = await packs.LocateAsync(null,
             missing => refused[missing] = $"The pack '{missing}' is missing.", cancellationToken).ConfigureAwait(false);
         var names = new HashSet<string>(located.Select(o => o.Name), StringComparer.Ordinal);
-        names.UnionWith(await LockKeeper.FindRepositoryObjectsAsync(core, cancellationToken).ConfigureAwait(false));
+        // What all points need, and no single one can be blamed for.
+        var shared = new HashSet<string>(
+            await LockKeeper.FindRepositoryObjectsAsync(core, cancellationToken).ConfigureAwait(false),
+            StringComparer.Ordinal);
         var sequences = new HashSet<long>(needing.Select(m => m.Run.Sequence));
         // Of the log what tells of these points, and the newest word of every setting.
         names.UnionWith(records.Where(r => sequences.Contains(r.Sequence)).Select(r => r.ObjectName));
         foreach (IGrouping<string, AuditName> setting in records
             .Where(r => r.Event is AuditEvents.RetentionSet or AuditEvents.ApplianceSet or AuditEvents.EnrolmentEnded)
             .GroupBy(r => r.Event))
-            names.Add(setting.Last().ObjectName);
+            shared.Add(setting.Last().ObjectName);
+        names.UnionWith(shared);
         foreach (PointManifest manifest in needing)
             names.UnionWith([Layout.Manifest(applianceId, manifest.Run), Layout.Delta(applianceId, manifest.Run)]);
 
@@ -98,7 +102,15 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
         {
             lock (refused) refused[name] = failure.Message;
         }, cancellationToken).ConfigureAwait(false) ?? wanted;
-        if (refused.Count > 0) await BlameAsync(needing, refused, cancellationToken).ConfigureAwait(false);
+        if (refused.Count > 0) await BlameAsync(needing, records, refused, cancellationToken).ConfigureAwait(false);
+        if (shared.FirstOrDefault(refused.ContainsKey) is string needed)
+        {
+            // Without it no point is locked, whatever became of the rest: nothing is recorded, and the next run tries
+            // again.
+            _failures[""] = $"The lock of '{needed}', which every point needs, could not be extended: "
+                + refused[needed];
+            needing.Clear();
+        }
         return (names.Count - names.Count(refused.ContainsKey), located.Where(o => !refused.ContainsKey(o.Name))
             .Sum(o => o.Length), until, needing.ConvertAll(m => m.PointId));
     }
@@ -106,8 +118,8 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
     /// <summary>
     /// Finds out which points need what could not be locked. Rare, so that each point's maps are walked by themselves.
     /// </summary>
-    private async Task BlameAsync(List<PointManifest> needing, Dictionary<string, string> refused,
-        CancellationToken cancellationToken)
+    private async Task BlameAsync(List<PointManifest> needing, List<AuditName> records,
+        Dictionary<string, string> refused, CancellationToken cancellationToken)
     {
         foreach (PointManifest manifest in needing.ToList())
         {
@@ -116,6 +128,7 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
                 cancellationToken).ConfigureAwait(false);
             var names = new List<string> { Layout.Manifest(applianceId, manifest.Run), Layout.Delta(applianceId,
                 manifest.Run) };
+            names.AddRange(records.Where(r => r.Sequence == manifest.Run.Sequence).Select(r => r.ObjectName));
             names.AddRange((await own.LocateAsync(null, names.Add, cancellationToken).ConfigureAwait(false))
                 .Select(o => o.Name));
             if (names.Find(refused.ContainsKey) is not string name) continue;

@@ -198,6 +198,39 @@ public sealed class RollingLockTests : IDisposable
         Assert.True(await LockedUntilAsync(second) >= Now.AddDays(Ahead));
     }
 
+    /// <summary>
+    /// What no point can be blamed for makes none of them locked; it is told beside a damaged point, too, and tried
+    /// again. A point's own records are its own.
+    /// </summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Where_what_points_need_besides_packs_stays_as_it_is_locked_no_longer_lock_is_claimed(
+        bool allNeedIt)
+    {
+        using Repository repository = await CreateAsync(s_policy);
+        await BackupAsync(repository, Disk(1 << 20, 1), time: Now);
+        _clock.Advance(TimeSpan.FromDays(15));
+        await _store.DeleteAsync(
+            (await _store.ListAllAsync($"appliances/{Appliance.ApplianceId}/data/", default))[0].Name, default);
+        RestorePoint second = await BackupAsync(repository, Disk(1 << 20, 2), RequestedBackupType.Full, Now);
+        string refused = allNeedIt
+            ? "natalia.json"
+            : (await _store.ListAllAsync($"appliances/{Appliance.ApplianceId}/log/", default))
+                .Last(o => o.Name.Contains("point-made")).Name;
+        _clock.Advance(TimeSpan.FromDays(2));
+        using Repository session = await _fixture.OpenAsync(new UnextendedStore(new FaultStore(_store), refused));
+        LockRenewal renewal = (await session.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!;
+        Assert.Equal(2, renewal.Failures.Count);
+        string failure = Assert.Single(renewal.Failures, f => f.Contains(refused, StringComparison.Ordinal));
+        Assert.Equal(!allNeedIt, failure.Contains(second.ToString(), StringComparison.Ordinal));
+        Assert.Equal(second.ImmutableUntilUtc, (await PointsAsync(session))[0].ImmutableUntilUtc);
+
+        LockRenewal next = (await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!;
+        Assert.Single(next.Failures);
+        Assert.Equal(Now.AddDays(Ahead + 3), (await PointsAsync(repository))[0].ImmutableUntilUtc);
+    }
+
     [Fact]
     public async Task Locks_that_follow_a_policy_need_one()
     {
@@ -232,5 +265,22 @@ public sealed class RollingLockTests : IDisposable
             _fixture.Options with { Immutability = new ImmutabilityPolicy(5) }, default);
         await BackupAsync(repository, Disk(1 << 20, 1), time: Now);
         Assert.Null(await repository.RenewLocksAsync(Appliance.ApplianceId, look: true, default));
+    }
+
+    /// <summary>A store that extends the locks of all objects but one.</summary>
+    private sealed class UnextendedStore(IObjectStore inner, string refused) : WrappedStore(inner), IObjectLock
+    {
+        public override IObjectLock? ObjectLock => this;
+
+        public ObjectLockMode Mode => Inner.ObjectLock!.Mode;
+
+        public Task<DateTime?> GetRetainUntilAsync(string name, CancellationToken cancellationToken) =>
+            Inner.ObjectLock!.GetRetainUntilAsync(name, cancellationToken);
+
+        public Task<DateTime> ExtendAsync(string name, DateTime retainUntilUtc, CancellationToken cancellationToken) =>
+            name == refused
+                ? throw new NataliaException(ErrorIds.StoreAccessDenied, NataliaErrorKind.PermissionDenied,
+                    $"The lock of '{name}' may not be changed.", name)
+                : Inner.ObjectLock!.ExtendAsync(name, retainUntilUtc, cancellationToken);
     }
 }
