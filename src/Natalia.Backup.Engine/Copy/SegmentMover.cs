@@ -98,6 +98,10 @@ internal sealed class SegmentMover(CopiedDisk source, MapReader? parent, PackWri
                 (leaf << BlockGeometry.FanOutBits) + slot);
             if (directory.Find(block.Ordinal) is not var (entry, offset) || entry.PlainLength != plainLength)
                 throw source.Damaged(PackReader.NoSuchSegment(directory, block));
+            // What the table says is nobody's word yet, and what it leads to must fit into a worker's memory.
+            if (entry.SealedLength > BlockGeometry.BlockBytes + SegmentCipher.TagLength)
+                throw source.Damaged(PackReader.Damaged(directory.ObjectName,
+                    new FormatException("A segment's length is not possible."), entry.Ordinal));
             wanted.Add(new StoredBlock(slot, entry, offset));
         }
         foreach (BlockRange range in BlockRange.Split(wanted))

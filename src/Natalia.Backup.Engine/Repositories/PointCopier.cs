@@ -130,7 +130,8 @@ public sealed class PointCopier
         using IDisposable use = PointsInUse.Enter(_source.RepositoryId, point.RestorePointId);
         RepositoryCore core = _source.Core;
         long started = _destination.Core.Clock.GetTimestamp();
-        PointManifest manifest = await FindSourceAsync(point, cancellationToken).ConfigureAwait(false);
+        PointFinder.Found found = await FindSourceAsync(point, cancellationToken).ConfigureAwait(false);
+        PointManifest manifest = found.Manifest;
         PackReader packs = core.PackReader(manifest.ApplianceId);
         var proofs = new PackProofs(core, _source.Manifests, manifest.ApplianceId);
         CopiedDisk[] disks = manifest.Disks
@@ -143,7 +144,8 @@ public sealed class PointCopier
                 cancellationToken).ConfigureAwait(false);
             var copied = new CopiedPoint(manifest, new PointOrigin(core.RepositoryId, manifest.PointId), configuration,
                 await ReadAttachmentsAsync(core, manifest, packs, cancellationToken).ConfigureAwait(false),
-                point.IsProtected);
+                // As it is now: copying may have begun hours after the point was listed.
+                found.Point.IsProtected);
             Lease? held = _held?.ApplianceId == manifest.ApplianceId ? _held.Lease : null;
             run = await _destination.RunCopyAsync(copied, disks, held, progress,
                 cancellationToken).ConfigureAwait(false);
@@ -176,11 +178,11 @@ public sealed class PointCopier
     private static long BlockBytes(PointManifest manifest) =>
         manifest.Disks.Sum(d => Math.Min(d.Root.Blocks * BlockGeometry.BlockBytes, d.SizeBytes));
 
-    private async Task<PointManifest> FindSourceAsync(RestorePoint point, CancellationToken cancellationToken)
+    private async Task<PointFinder.Found> FindSourceAsync(RestorePoint point, CancellationToken cancellationToken)
     {
         try
         {
-            return await _source.FindManifestAsync(point.ApplianceId, point.RestorePointId,
+            return await _source.FindPointAsync(point.ApplianceId, point.RestorePointId,
                 cancellationToken).ConfigureAwait(false);
         }
         catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ManifestDamaged)

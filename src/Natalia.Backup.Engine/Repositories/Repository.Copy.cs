@@ -15,9 +15,9 @@ public sealed partial class Repository
 
     /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>ManifestDamaged</c>,
     /// <c>PasswordRequired</c>.</exception>
-    internal async Task<PointManifest> FindManifestAsync(string applianceId, string restorePointId,
+    internal Task<PointFinder.Found> FindPointAsync(string applianceId, string restorePointId,
         CancellationToken cancellationToken) =>
-        (await _finder.FindAsync(applianceId, restorePointId, cancellationToken).ConfigureAwait(false)).Manifest;
+        _finder.FindAsync(applianceId, restorePointId, cancellationToken);
 
     /// <summary>
     /// Makes a copy of another repository's point here, under a lease that is held already, or under its own.

@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repair;
 using Natalia.Backup.Engine.Repositories;
@@ -103,6 +104,45 @@ public sealed class CopyDamageTests
         report = await manifestGone.RepairAsync(s_giveUp, (_, why) => Assert.Fail(why.ToString()), null, default);
         Assert.Equal(RepairAction.Kept,
             Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.ManifestMissing).Action);
+    }
+
+    /// <summary>A segment table is sealed by nobody: what it says of lengths is damage of its points, and ends no run
+    /// of copies.</summary>
+    [Theory]
+    [InlineData(10)]
+    [InlineData(64)]
+    public async Task A_forged_length_of_a_segment_fails_its_point_only(int blocks)
+    {
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
+        using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
+        var disk = new byte[blocks << 16];
+        new Random(1).NextBytes(disk);
+        RestorePoint first = await BackupAsync(source, (byte[])disk.Clone(), time: s_time);
+        new Random(2).NextBytes(disk);
+        await BackupAsync(source, disk, time: s_time.AddDays(1));
+        string pack = (await from.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/data/",
+            default)).First(o => o.Name.Contains(first.RestorePointId)).Name;
+        byte[] bytes = await from.Store.ReadAllAsync(pack, default);
+        Envelope whole = Envelope.Parse(bytes);
+        var forged = new Envelope
+        {
+            Kind = whole.Kind,
+            Cipher = whole.Cipher,
+            Id = whole.Id,
+            Header = whole.Header,
+            Segments = [whole.Segments[0] with { SealedLength = 9 << 20 }, .. whole.Segments.Skip(1)],
+        };
+        await from.Store.DeleteAsync(pack, default);
+        byte[] lying = [.. forged.EncodePrefix(), .. bytes.Skip((int)whole.BodyOffset), .. new byte[9 << 20]];
+        await from.Store.PutAsync(pack, new ObjectContent(lying), PutOptions.Metadata, default);
+
+        using Repository reopened = await from.OpenAsync();
+        var failed = new List<(string PointId, string ErrorId, string? Target)>();
+        PointCopy copy = Assert.Single(await CopyAllAsync(reopened, destination,
+            onFailure: (p, e) => failed.Add((p.RestorePointId, e.ErrorId, e.Target))));
+        Assert.Equal((first.RestorePointId, ErrorIds.RestorePointDamaged, pack), Assert.Single(failed));
+        Assert.Equal(disk, await RestoreAsync(destination, await FindAsync(destination, copy.RestorePointId!)));
     }
 
     [Fact]

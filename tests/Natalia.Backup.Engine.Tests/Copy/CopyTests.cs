@@ -25,7 +25,11 @@ public sealed class CopyTests
         byte[] disk = Disk(bytes, seed);
         for (int i = 0; i < points; i++)
         {
-            states[(await BackupAsync(repository, disk, time: s_time.AddDays(i))).RestorePointId] = disk;
+            BackupRequest request = Request(new MemoryDiskSource(disk), time: s_time.AddDays(i)) with
+            {
+                ReadMethod = ReadMethod.NfcExport,
+            };
+            states[(await repository.BackupAsync(request, null, null, default)).RestorePointId] = disk;
             disk = Change(disk, 6, seed * 100 + i);
         }
         return states;
@@ -57,6 +61,7 @@ public sealed class CopyTests
             Assert.Equal((a.ApplianceId, a.ApplianceName, a.TimeUtc, a.Type, a.RequestedType, a.Reason, a.Consistency),
                 (b.ApplianceId, b.ApplianceName, b.TimeUtc, b.Type, b.RequestedType, b.Reason, b.Consistency));
             Assert.Equal((a.SizeBytes, a.ReadBytes, a.Duration), (b.SizeBytes, b.ReadBytes, b.Duration));
+            Assert.Equal((ReadMethod.NfcExport, ReadMethod.NfcExport), (a.ReadMethod, b.ReadMethod));
             Assert.Equal(a.Disks, b.Disks);
             Assert.InRange(b.StoredBytes!.Value, a.StoredBytes!.Value * 0.97, a.StoredBytes.Value * 1.03 + 1000);
             Assert.Equal((await (await source.OpenPointAsync(a, default)).GetConfigurationAsync(default)).ToString(),
@@ -452,6 +457,19 @@ public sealed class CopyTests
         foreach (Repository repository in new[] { source, destination })
             Assert.All(await repository.VerifyAuditAsync(new AuditExpectations(), default),
                 r => Assert.Equal(CheckOutcome.Passed, r.Result));
+    }
+
+    [Fact]
+    public async Task A_point_that_was_protected_after_it_was_listed_arrives_protected()
+    {
+        using var from = new RepositoryFixture();
+        using var to = new RepositoryFixture();
+        using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
+        await FillAsync(source, 1, 1 << 20);
+        RestorePoint listed = (await PointsAsync(source))[0];
+        await source.SetProtectionAsync(listed, true, "evidence", default);
+        await new PointCopier(source, destination, null).CopyAsync(listed, false, null, default);
+        Assert.True((await PointsAsync(destination))[0].IsProtected);
     }
 
     [Fact]
