@@ -350,6 +350,8 @@ public static class ErrorIds
     public const string RetentionChangeNotConfirmed = nameof(RetentionChangeNotConfirmed);
     // a policy and locks that cannot work together
     public const string RetentionLockConflict = nameof(RetentionLockConflict);
+    // a point because of which another was to go has gone itself
+    public const string RetentionPlanOutdated = nameof(RetentionPlanOutdated);
     public const string TimeZoneNotFound = nameof(TimeZoneNotFound);
 
     // Anything

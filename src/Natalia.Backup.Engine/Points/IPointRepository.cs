@@ -95,7 +95,8 @@ public interface IPointRepository
     /// <param name="removals">The points, each of this appliance, and why.</param>
     /// <param name="removed">
     /// Told of each point when its removal is recorded, or with the reason why that point could not be removed: the
-    /// others are removed all the same. Called on any thread, one call at a time.
+    /// others are removed all the same. Called on any thread, one call at a time. <c>RetentionPlanOutdated</c> where,
+    /// in a repository of this product, what the removal goes back to has gone.
     /// </param>
     /// <param name="cancellationToken">Stops it between two points.</param>
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>, a store error: what concerns them

@@ -81,7 +81,7 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
                         cancellationToken.ThrowIfCancellationRequested();
                         NataliaException? refusal = byId.TryGetValue(removal.Point.RestorePointId,
                             out RestorePoint? current)
-                            ? FindRefusal(current, states, readers, indispensable)
+                            ? FindRefusal(current, states, readers, indispensable) ?? FindOutdated(removal, byId)
                             : await finder.FindAbsenceAsync(removal.Point, cancellationToken).ConfigureAwait(false);
                         if (refusal is null)
                         {
@@ -232,6 +232,20 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
                 point.RestorePointId,
                 "Make or copy another point first.");
         return null;
+    }
+
+    /// <summary>
+    /// A plan is made before the lease is taken. Of two that were made beside each other one may remove what the other
+    /// takes for kept.
+    /// </summary>
+    private static NataliaException? FindOutdated(PointRemoval removal, Dictionary<string, RestorePoint> points)
+    {
+        string? gone = removal.Because.FirstOrDefault(id => !points.ContainsKey(id));
+        return gone is null ? null : new NataliaException(ErrorIds.RetentionPlanOutdated,
+            NataliaErrorKind.InvalidOperation,
+            $"The point {removal.Point} stays: it was to be removed because others are kept, and one of them, {gone}, "
+            + "has gone since that was planned.", removal.Point.RestorePointId,
+            "Apply the policy again: it is planned anew from what is there.");
     }
 
     private static AuditEntry RemovalEntry(RestorePoint point, string reason) =>

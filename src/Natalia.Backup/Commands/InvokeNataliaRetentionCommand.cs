@@ -147,6 +147,7 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
             StringComparer.Ordinal);
         var wanted = new Dictionary<string, RetentionPlanRow>(StringComparer.Ordinal);
         List<PointRemoval> removals = [];
+        IReadOnlyCollection<string> holders = PointRemoval.HoldersOf(plan);
         // The oldest first: what is interrupted has removed what matters least.
         foreach (RetentionPlanRow row in plan.Reverse().Where(r => r.Action == RetentionAction.Remove))
         {
@@ -159,7 +160,7 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
                 .ConfigureAwait(false))
                 continue;
             wanted.Add(point.RestorePointId, row);
-            removals.Add(new PointRemoval(point, $"Retention policy {policy}: {row.Reason}"));
+            removals.Add(new PointRemoval(point, $"Retention policy {policy}: {row.Reason}") { Because = holders });
         }
         int removed = removals.Count == 0
             ? 0

@@ -326,6 +326,41 @@ public sealed class RepositoryRetentionTests
             Assert.Equal(CheckOutcome.Passed, (await repository.VerifyRestorePointAsync(point, null, default)).Result);
     }
 
+    [Fact]
+    public async Task A_point_stays_when_the_one_because_of_which_it_was_to_go_has_gone()
+    {
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync(), other = await fixture.OpenAsync();
+        foreach (int hours in new[] { 0, 3, 6, 30, 54 })
+            await RepositoryFixture.BackupAsync(repository, RepositoryFixture.Disk(64 * 1024, hours),
+                time: Plans.Utc("2026-03-01T00:00:00Z").AddHours(hours));
+        RestorePoint[] points = [.. (await RepositoryFixture.PointsAsync(repository)).OrderBy(p => p.TimeUtc)];
+        IReadOnlyList<RetentionPlanRow> plan = RetentionPlanner.Plan(
+            await repository.DescribeForRetentionAsync(points, default), new RetentionPolicy { Daily = 3 },
+            Plans.Utc("2026-03-09T00:00:00Z"));
+        IReadOnlyCollection<string> holders = PointRemoval.HoldersOf(plan);
+        Assert.Equal(points.Skip(2).Select(p => p.RestorePointId).Order(), holders.Order());
+        PointRemoval[] removals = [.. points.Take(2).Select(p => new PointRemoval(p, "a plan") { Because = holders })];
+
+        await other.RemoveRestorePointAsync(points[2], "somebody else", default);
+        var refusals = new List<NataliaException?>();
+        await repository.RemoveRestorePointsAsync(s_appliance, removals, (_, why) => refusals.Add(why), default);
+        Assert.Equal([ErrorIds.RetentionPlanOutdated, ErrorIds.RetentionPlanOutdated],
+            refusals.Select(r => r!.ErrorId));
+        Assert.All(refusals, r => Assert.Contains(points[2].RestorePointId, r!.Message, StringComparison.Ordinal));
+        Assert.Equal(4, (await RepositoryFixture.PointsAsync(repository)).Count);
+
+        // Planned anew, the younger of the two stands for the day.
+        points = [.. (await RepositoryFixture.PointsAsync(repository)).OrderBy(p => p.TimeUtc)];
+        plan = RetentionPlanner.Plan(await repository.DescribeForRetentionAsync(points, default),
+            new RetentionPolicy { Daily = 3 }, Plans.Utc("2026-03-09T00:00:00Z"));
+        Assert.Equal(points[0].RestorePointId,
+            Assert.Single(plan, r => r.Action == RetentionAction.Remove).RestorePointId);
+        await repository.RemoveRestorePointsAsync(s_appliance,
+            [new PointRemoval(points[0], "a plan") { Because = PointRemoval.HoldersOf(plan) }],
+            (_, why) => Assert.Null(why), default);
+    }
+
     private static async Task<RestorePoint[]> MakeAsync(Repository repository, int count)
     {
         var points = new RestorePoint[count];
