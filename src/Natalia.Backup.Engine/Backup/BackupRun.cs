@@ -124,7 +124,7 @@ internal sealed class BackupRun(
     /// <summary>Decides what is read of a disk, and against what it is compared.</summary>
     private async Task<DiskProgress> PlanAsync(IRunDisk disk, RunParents parents, CancellationToken cancellationToken)
     {
-        var plan = new DiskProgress(disk) { Reason = parents.IgnoredReason };
+        var plan = new DiskProgress(disk) { Reason = parents.FindIgnoredReason(disk.DiskId) };
         // What refers to nothing earlier refers to nothing that was found damaged.
         plan.DamageSeenBefore = parents.Damage.Newest;
         ParentDisk? parent = null;

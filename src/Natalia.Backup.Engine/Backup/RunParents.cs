@@ -31,6 +31,9 @@ internal sealed class RunParents(
         return null;
     }
 
+    /// <summary>Why a disk is compared with no point although there may be one, or null.</summary>
+    internal string? FindIgnoredReason(string diskId) => Find(diskId) is null ? IgnoredReason : null;
+
     /// <summary>The points, newest first.</summary>
     internal IReadOnlyList<PointManifest> Points => _points;
 
@@ -88,8 +91,11 @@ internal sealed class RunParents(
             {
                 if ((await StrangeManifests.FindUnconfirmedAsync(core, applianceId, history.Records,
                     [history.Published[i]], cancellationToken).ConfigureAwait(false)).Count > 0) continue;
-                return $"The earlier point could not be compared with, so that everything was stored anew: "
-                    + $"{damage.Message}";
+                return (_points.Count == 0
+                    ? "The earlier point could not be compared with, so that everything was stored anew: "
+                    : "An earlier point could not be compared with, so that every disk that no later one has was "
+                        + "stored anew: ")
+                    + damage.Message;
             }
         }
         return null;
