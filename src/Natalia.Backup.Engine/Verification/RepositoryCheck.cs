@@ -22,6 +22,12 @@ namespace Natalia.Backup.Engine.Verification;
 /// </summary>
 internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<OperationProgress>? progress)
 {
+    /// <summary>Enough to hide the latency of a bucket, few enough not to be throttled.</summary>
+    private const int RevisionsAtOnce = 16;
+
+    /// <summary>The header of most packs is shorter.</summary>
+    private const int FirstRead = 64 * 1024;
+
     private readonly Dictionary<string, AuditRecord> _records = new(StringComparer.Ordinal);
     private readonly Dictionary<string, KeySlotHeader> _slots = new(StringComparer.Ordinal);
     private Hash256? _settingsHash;
@@ -250,6 +256,11 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         string root = Layout.Appliance(appliance);
         var results = new List<CheckResult>();
         var expected = new Dictionary<string, PackInfo>(StringComparer.Ordinal);
+        List<StoredObject> packs = objects.Where(o => In(o, root + "data/") || In(o, root + "meta/")).ToList();
+        ILookup<string, StoredObject> revisions = packs
+            .Where(o => Layout.RevisionOf(o.Name, Layout.PackOf(o.Name)) > 0)
+            .ToLookup(o => Layout.PackOf(o.Name), StringComparer.Ordinal);
+        var rewritten = new List<(string Name, PackArea Area)>();
         foreach (RunDelta delta in deltas.Values)
         {
             foreach (PackInfo pack in delta.Packs)
@@ -263,8 +274,9 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
                             $"The pack '{name}' has {length} bytes and should have {pack.Bytes}.",
                             ErrorIds.ObjectDamaged, default));
                 }
-                else if (!reclaimed.Contains(name)
-                    && !lengths.Keys.Any(n => n.StartsWith(name + ".r", StringComparison.Ordinal)))
+                else if (reclaimed.Contains(name)) continue;
+                else if (revisions.Contains(name)) rewritten.Add((name, pack.Area));
+                else
                 {
                     results.Add(isUnfinished(delta.Run)
                         ? Result("Packs", CheckOutcome.Warning, name,
@@ -276,22 +288,23 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
                 }
             }
         }
-        List<StoredObject> packs = objects.Where(o => In(o, root + "data/") || In(o, root + "meta/")).ToList();
-        if (full)
+        // How long a rewritten pack should be stands nowhere but in itself.
+        CheckResult?[] damage = full
+            ? await InParallel.SelectAsync(packs, Math.Max(2, Environment.ProcessorCount),
+                pack => CheckPackAsync(pack, expected, cancellationToken), cancellationToken).ConfigureAwait(false)
+            : await InParallel.SelectAsync(rewritten, RevisionsAtOnce,
+                pack => CheckRevisionsAsync(pack.Name, pack.Area, revisions[pack.Name], cancellationToken),
+                cancellationToken).ConfigureAwait(false);
+        results.AddRange(damage.Where(d => d is not null && d.Result != CheckOutcome.Skipped)!);
+        // Thousands of packs are one line: none of them was read, for one reason.
+        CheckResult[] archived = damage.Where(d => d?.Result == CheckOutcome.Skipped).ToArray()!;
+        if (archived.Length > 0) results.Add(archived[0] with
         {
-            CheckResult?[] damage = await InParallel.SelectAsync(packs, Math.Max(2, Environment.ProcessorCount),
-                pack => CheckPackAsync(pack, expected, cancellationToken), cancellationToken).ConfigureAwait(false);
-            results.AddRange(damage.Where(d => d is not null && d.Result != CheckOutcome.Skipped)!);
-            // Thousands of packs are one line: none of them was read, for one reason.
-            CheckResult[] archived = damage.Where(d => d?.Result == CheckOutcome.Skipped).ToArray()!;
-            if (archived.Length > 0) results.Add(archived[0] with
-            {
-                Target = root,
-                Detail = $"{archived.Length} of {Plural.Count(packs.Count, "pack")} "
-                    + Plural.Of(archived.Length, "lies in an archive class and was", "lie in an archive class and were")
-                    + " not read.",
-            });
-        }
+            Target = root,
+            Detail = $"{archived.Length} of {Plural.Count(packs.Count, "pack")} "
+                + Plural.Of(archived.Length, "lies in an archive class and was", "lie in an archive class and were")
+                + " not read.",
+        });
         if (results.Count == 0)
             results.Add(Result("Packs", CheckOutcome.Passed, root,
                 full
@@ -302,6 +315,62 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
                             "are there in their right length; they were not read."),
                 null, Elapsed(started)));
         return results;
+    }
+
+    /// <summary>Of the objects that a rewritten pack may lie in, readers take the highest one that is whole: is there
+    /// one in its right length.</summary>
+    private async Task<CheckResult?> CheckRevisionsAsync(string name, PackArea area,
+        IEnumerable<StoredObject> revisions, CancellationToken cancellationToken)
+    {
+        CheckResult? first = null;
+        foreach (StoredObject item in revisions.OrderByDescending(o => Layout.RevisionOf(o.Name, name)))
+        {
+            try
+            {
+                Envelope envelope = await ReadEnvelopeAsync(item.Name, cancellationToken).ConfigureAwait(false);
+                if (envelope.Kind != (area == PackArea.Data ? ObjectKind.DataPack : ObjectKind.MetaPack))
+                    throw new FormatException($"The object is a {envelope.Kind}.");
+                if (envelope.ObjectLength == item.Length) return null;
+                throw new FormatException($"It has {item.Length} bytes and should have {envelope.ObjectLength}.");
+            }
+            catch (FormatException damage)
+            {
+                first ??= Result("Packs", CheckOutcome.Failed, item.Name,
+                    $"The pack '{item.Name}' is damaged: {damage.Message}", ErrorIds.ObjectDamaged, default);
+            }
+            catch (NataliaException archived) when (archived.ErrorId == ErrorIds.ObjectArchived)
+            {
+                return Result("Packs", CheckOutcome.Skipped, item.Name,
+                    $"The pack '{item.Name}' lies in an archive class and was not read.", ErrorIds.ObjectArchived,
+                    default);
+            }
+            catch (NataliaException failure) when (ObjectStoreReading.IsOfOneObject(failure))
+            {
+                first ??= Result("Packs", CheckOutcome.Failed, item.Name, failure.Message, failure.ErrorId, default);
+            }
+            catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+            {
+                // Replaced, or given back, since it was listed.
+                return null;
+            }
+        }
+        return first;
+    }
+
+    private async Task<Envelope> ReadEnvelopeAsync(string name, CancellationToken cancellationToken)
+    {
+        var bytes = new byte[FirstRead];
+        int read = await core.Store.ReadAsync(name, 0, bytes, cancellationToken).ConfigureAwait(false);
+        int prefix = Envelope.PrefixLength(bytes.AsSpan(0, read));
+        if (prefix > ObjectLimits.PackPrefix)
+            throw new FormatException("The object's header is larger than that of any pack.");
+        if (prefix > read && read == bytes.Length)
+        {
+            bytes = new byte[prefix];
+            read = await core.Store.ReadAsync(name, 0, bytes, cancellationToken).ConfigureAwait(false);
+        }
+        if (prefix > read) throw new FormatException("The object ends inside its header.");
+        return Envelope.Parse(bytes.AsSpan(0, prefix));
     }
 
     private async Task<CheckResult?> CheckPackAsync(StoredObject pack, Dictionary<string, PackInfo> expected,

@@ -97,6 +97,35 @@ public sealed class DamageTests
         Assert.Equal(CheckOutcome.Passed, (await again.VerifyRestorePointAsync(point, null, default)).Result);
     }
 
+    /// <summary>No list tells how long a rewritten pack should be: its header does.</summary>
+    [Theory]
+    [InlineData("whole")]
+    [InlineData("cut")]
+    [InlineData("cut, and an older one is whole")]
+    [InlineData("cut in its header")]
+    [InlineData("no revision")]
+    public async Task A_rewritten_pack_that_is_cut_off_is_told_without_reading_all(string how)
+    {
+        using var fixture = new RepositoryFixture { Password = "p" };
+        using (Repository repository = await fixture.CreateAsync()) await BackupAsync(repository, Disk(2 << 20, 1));
+        string pack = (await fixture.Store.ListAllAsync("", default)).Select(o => o.Name)
+            .First(n => n.Contains("/data/"));
+        byte[] whole = await fixture.Store.ReadAllAsync(pack, default);
+        await fixture.Store.DeleteAsync(pack, default);
+        int length = how.StartsWith("cut", StringComparison.Ordinal)
+            ? how.Contains("header") ? 20 : whole.Length / 2 : whole.Length;
+        await fixture.Store.PutAsync(pack + (how == "no revision" ? ".rest" : ".r12"),
+            new ObjectContent(whole.AsMemory(0, length)), PutOptions.Metadata, default);
+        if (how.Contains("older"))
+            await fixture.Store.PutAsync(pack + ".r9", new ObjectContent(whole), PutOptions.Metadata, default);
+        using Repository again = await fixture.OpenAsync();
+        List<CheckResult> packs = (await CheckAsync(again, full: false)).FindAll(r => r.Name == "Packs");
+        bool isWhole = how is "whole" or "cut, and an older one is whole";
+        CheckResult told = Assert.Single(packs);
+        Assert.Equal(isWhole ? CheckOutcome.Passed : CheckOutcome.Failed, told.Result);
+        if (!isWhole) Assert.StartsWith(pack, told.Target);
+    }
+
     [Fact]
     public async Task A_missing_object_is_found_and_named()
     {
