@@ -8,7 +8,7 @@ internal static class BadPacks
 {
     /// <summary>Those of which something that is needed is lost, or may be.</summary>
     internal static IEnumerable<PackState> Of(RepairView view) =>
-        view.Inventory.All.Where(p => (p.IsMissing || p.IsSuspect && !CanBeSalvaged(view, p))
+        view.Inventory.All.Where(p => (p.IsMissing || p.IsSuspect && !CanBeSalvaged(view, p) || IsDisproved(view, p))
             && Live(view, p) is not null);
 
     internal static async Task PlanAsync(RepairView view, RepairPlan plan, CancellationToken cancellationToken)
@@ -39,9 +39,14 @@ internal static class BadPacks
                 with
             { StoredBytes = pack.IsMissing ? pack.Info?.Bytes ?? 0 : pack.StoredBytes },
                 pack.IsMissing ? RepairWords.PackMissing(pack.Name)
-                    : RepairWords.PackDamaged(pack.Objects[0].Name, pack.Bad[pack.Objects[0].Name]));
+                    : RepairWords.PackDamaged(pack.Objects[0].Name, pack.IsSuspect ? pack.Bad[pack.Objects[0].Name]
+                        : RepairWords.OtherContent));
         }
     }
+
+    /// <summary>It looks whole, and holds something else than the block maps name.</summary>
+    private static bool IsDisproved(RepairView view, PackState pack) => pack.IsToProve && !pack.IsMissing
+        && !pack.IsSuspect && view.Analysis.Losses.Packs.Contains((pack.Area, pack.Run, pack.Number));
 
     /// <summary>All that is needed of it was read and is whole. A locked object would stand before its replacement
     /// until its date.</summary>

@@ -32,7 +32,7 @@ internal sealed class LostPoints(RepairView view, RepairPlan plan, HashSet<Run>?
             && !view.States.IsRemoved(w.Manifest.PointId));
         plan.WholePoints = points.Count(p => !p.IsLost);
         plan.LostPoints += points.Count(p => p.IsLost);
-        await NoteDamageAsync(cancellationToken).ConfigureAwait(false);
+        NoteDamage();
         string? newest = IndispensablePoints.Of(points.Select(p => new RetentionPoint
         {
             RestorePointId = p.Manifest.PointId,
@@ -119,15 +119,14 @@ internal sealed class LostPoints(RepairView view, RepairPlan plan, HashSet<Run>?
 
     /// <summary>What is lost is noted, so that nobody takes it for good and the next backup reads everything again and
     /// stores what is missing; what came back is noted, too.</summary>
-    private async Task NoteDamageAsync(CancellationToken cancellationToken)
+    private void NoteDamage()
     {
-        DamageState known = await DamageRecords.ReadAsync(view.ApplianceLog, view.Log,
-            cancellationToken).ConfigureAwait(false);
+        DamageState known = view.KnownDamage;
         List<PackState> bad = [.. BadPacks.Of(view)];
         List<string> packs = [.. bad.Select(p => p.Name).Where(n => !known.Packs.Contains(n))
             .OrderBy(n => n, StringComparer.Ordinal)];
         List<long> points = [.. view.Analysis.Walks.Where(w => w.IsLost && !view.States.IsRemoved(w.Manifest.PointId)
-            && !known.Points.ContainsKey(w.Run.Sequence)).Select(w => w.Run.Sequence)];
+            && !known.Points.ContainsKey(w.Run.Sequence)).Select(w => w.Run.Sequence).Distinct()];
         if (packs.Count + points.Count > 0)
         {
             var damage = new DamageNote(false, LeansOnLoss(), packs, points,
@@ -142,9 +141,12 @@ internal sealed class LostPoints(RepairView view, RepairPlan plan, HashSet<Run>?
         var there = new HashSet<string>(view.Inventory.All.Where(p => !p.IsMissing && !p.IsSuspect).Select(p => p.Name),
             StringComparer.Ordinal);
         List<string> wholePacks = [.. known.Packs.Where(n => !badNames.Contains(n) && there.Contains(n))];
-        List<PointWalk> whole = view.Analysis.Walks.FindAll(w => !w.IsLost && known.Points.ContainsKey(w.Run.Sequence));
+        // The log knows damage by sequences, and two points may have one: as long as the one is lost, it stays known.
+        var lost = new HashSet<long>(view.Analysis.Walks.Where(w => w.IsLost).Select(w => w.Run.Sequence));
+        List<PointWalk> whole = view.Analysis.Walks.FindAll(w => !lost.Contains(w.Run.Sequence)
+            && known.Points.ContainsKey(w.Run.Sequence));
         if (wholePacks.Count + whole.Count == 0) return;
-        var healed = new DamageNote(true, false, wholePacks, [.. whole.Select(w => w.Run.Sequence)],
+        var healed = new DamageNote(true, false, wholePacks, [.. whole.Select(w => w.Run.Sequence).Distinct()],
             $"A repair read every byte and found {Plural.Count(whole.Count, "point")} whole again.");
         plan.Add((hands, stop) => hands.RecordDamageAsync(healed, stop));
         foreach (PointWalk walk in whole)

@@ -21,6 +21,12 @@ internal sealed class MapMarker(PackReader packs, PackInventory inventory, Segme
 {
     private readonly HashSet<SegmentKey> _lostBlocks = [];
 
+    /// <summary>Blocks that were compared with what their maps name, and are right.</summary>
+    internal SegmentMarks Proven { get; init; } = new();
+
+    /// <summary>False to tell what is needed, without looking whether blocks are right.</summary>
+    internal bool LooksAtBlocks { get; init; } = true;
+
     /// <param name="Reference">The node.</param>
     /// <param name="Index">Its number at its level.</param>
     /// <param name="Blocks">How many stored blocks lie below it.</param>
@@ -108,15 +114,20 @@ internal sealed class MapMarker(PackReader packs, PackInventory inventory, Segme
             if (last is null || last.Run != block.Run || last.Number != block.Pack)
                 last = inventory.Find(PackArea.Data, block.Run, block.Pack);
             if (last is null || last.IsMissing
-                || !isFresh && last.IsSuspect && _lostBlocks.Contains(SegmentKey.Of(block)))
+                || !isFresh && (last.IsSuspect || last.IsToProve) && _lostBlocks.Contains(SegmentKey.Of(block)))
                 lost |= BlockMask.Range(slot, slot);
-            else if (isFresh && last.IsSuspect) (toLookAt ??= new MapNode(0)).Set(slot, block);
+            else if (isFresh && LooksAtBlocks && (last.IsSuspect || last.IsToProve && !IsProven(block)))
+                (toLookAt ??= new MapNode(0)).Set(slot, block);
         }
         if (toLookAt is not null) suspects.Add((leaf, toLookAt, lost));
         else if (!lost.IsEmpty) losses.AddLeaf(leaf.Reference, lost);
     }
 
-    /// <summary>Reads the blocks of a pack that is not whole: most of them may be.</summary>
+    private bool IsProven(Reference block) =>
+        Proven.Find(PackArea.Data, block.Run, block.Pack)?.Contains(block.Ordinal) == true;
+
+    /// <summary>Reads the blocks of a pack that is not whole, most of which may be, and of one that is to prove
+    /// itself.</summary>
     private async Task LookAsync(LeafReader reader, Visit leaf, MapNode node, BlockMask lost, long sizeBytes,
         CancellationToken cancellationToken)
     {
@@ -130,5 +141,10 @@ internal sealed class MapMarker(PackReader packs, PackInventory inventory, Segme
             }
         }, cancellationToken).ConfigureAwait(false);
         if (!lost.IsEmpty) losses.AddLeaf(leaf.Reference, lost);
+        for (int slot = 0; slot < BlockGeometry.FanOut; slot++)
+        {
+            if (node[slot] is Reference block && !_lostBlocks.Contains(SegmentKey.Of(block)))
+                Proven.Add(PackArea.Data, block);
+        }
     }
 }

@@ -37,6 +37,10 @@ internal sealed class PackState(PackArea area, Run run, int number, string name)
     /// <summary>True when readers take an object that is not whole.</summary>
     internal bool IsSuspect => Objects.Count > 0 && Bad.ContainsKey(Objects[0].Name);
 
+    /// <summary>True when something of it, or of a point that needs it, was found damaged before. It may look whole and
+    /// hold something else than the block maps name; then there is nothing in it that could be salvaged.</summary>
+    internal bool IsToProve { get; set; }
+
     /// <summary>Objects that stand before a whole one: without them, readers take that one.</summary>
     internal IReadOnlyList<StoredObject> InTheWay
     {

@@ -46,6 +46,13 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
     private readonly PackReader _packs = core.PackReader(applianceId);
     private readonly Dictionary<Run, (RunDelta Delta, Dictionary<string, DeadList> Dead)?> _read = [];
 
+    /// <summary>Of which damage it is to be seen whether it is still there: the blocks of these packs, and of these
+    /// points, are compared with what their maps name. Null for none.</summary>
+    internal DamageState? ToProve { get; init; }
+
+    /// <summary>Blocks that were compared before, and are right; those that are found so are added.</summary>
+    internal SegmentMarks Proven { get; init; } = new();
+
     internal SegmentMarks Marks { get; } = new();
     internal LossMap Losses { get; } = new();
 
@@ -89,7 +96,8 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
             .Where(
                 p => p.IsAbove == false && (p.Point.Sequence == p.Below.Sequence || !_twins.Contains(p.Below.Sequence)))
             .Select(p => (p.Below, p.Point)).ToArray();
-        var marker = new MapMarker(_packs, inventory, Marks, Losses, onRead);
+        await ChooseWhatToProveAsync(read.Values, cancellationToken).ConfigureAwait(false);
+        var marker = new MapMarker(_packs, inventory, Marks, Losses, onRead) { Proven = Proven };
         var uppers = new Dictionary<string, Upper>(StringComparer.Ordinal);
         Run? distrusted = null;
         for (int i = listed.Count - 1; i >= 0; i--)
@@ -140,6 +148,24 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
                 if (MissingDeltas[i].Manifest.Run.Sequence > lowest.Sequence)
                     MissingDeltas[i] = MissingDeltas[i] with { CanBeMade = false };
             }
+        }
+    }
+
+    private async Task ChooseWhatToProveAsync(IEnumerable<PointManifest> manifests, CancellationToken cancellationToken)
+    {
+        if (ToProve is null || ToProve.Packs.Count + ToProve.Points.Count == 0) return;
+        foreach (PackState pack in inventory.All.Where(p => ToProve.Packs.Contains(p.Name))) pack.IsToProve = true;
+        // Newer points may share a block and be walked first: which packs a point needs must be known before.
+        var marker = new MapMarker(_packs, inventory, new SegmentMarks(), new LossMap(), _ => { })
+        { LooksAtBlocks = false };
+        foreach (ManifestDisk disk in manifests.Where(m => ToProve.Points.ContainsKey(m.Run.Sequence))
+            .SelectMany(m => m.Disks))
+        {
+            await marker.MarkAsync(disk.Root, disk.SizeBytes, (area, block) =>
+            {
+                if (area == PackArea.Data && inventory.Find(area, block.Run, block.Pack) is PackState pack)
+                    pack.IsToProve = true;
+            }, cancellationToken).ConfigureAwait(false);
         }
     }
 

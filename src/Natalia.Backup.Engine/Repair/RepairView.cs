@@ -25,6 +25,9 @@ internal sealed class RepairView(
         Dictionary<string, string> rotten, IProgress<OperationProgress>? progress)
 {
     private readonly RehearsalStore _rehearsal = new(real.Store, real.Clock);
+
+    /// <summary>Blocks that were read and are what their maps name, so that no later look reads them again.</summary>
+    private readonly SegmentMarks _proven = new();
     private RepositoryCore? _core;
     private Dictionary<string, PointManifest>? _catalog;
     private List<AuditName>? _log;
@@ -51,6 +54,9 @@ internal sealed class RepairView(
     internal RepairAnalysis Analysis { get; private set; } = null!;
     internal PointStates States { get; private set; } = null!;
     internal IReadOnlyList<RenewalRecord> Renewals { get; private set; } = [];
+
+    /// <summary>What the log knows to be damaged.</summary>
+    internal DamageState KnownDamage { get; private set; } = null!;
     private HashSet<string> _readers = [];
 
     /// <summary>Whether somebody reads a point: a restore of this process, or a server anywhere.</summary>
@@ -95,6 +101,7 @@ internal sealed class RepairView(
         List<Run> runs = await manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false);
         States = await PointStates.ReadAsync(ApplianceLog, new HashSet<long>(_log.Select(n => n.Sequence)),
             cancellationToken).ConfigureAwait(false);
+        KnownDamage = await DamageRecords.ReadAsync(ApplianceLog, _log, cancellationToken).ConfigureAwait(false);
         Renewals = await RenewalRecord.ReadAsync(ApplianceLog, _log, Core.Clock.UtcNow(),
             cancellationToken).ConfigureAwait(false);
         _readers = await ReaderMarks.ReadAsync(Core, applianceId, cancellationToken).ConfigureAwait(false);
@@ -126,7 +133,13 @@ internal sealed class RepairView(
         Listed.Sort((a, b) => string.CompareOrdinal(a.Run.ToString(), b.Run.ToString()));
         Analysis = new RepairAnalysis(Core, applianceId, Inventory, Deltas, bytes =>
             progress?.Report(new OperationProgress($"Looking through {Name}", Interlocked.Add(ref _done, bytes),
-            null)));
+            null)))
+        {
+            // Who has read every byte says what is whole again. Where something was found damaged it is not enough that
+            // every segment opens: it may have been sealed as something else than its map names.
+            ToProve = options.Full ? KnownDamage : null,
+            Proven = _proven,
+        };
         return Analysis.ExecuteAsync(Staying, cancellationToken);
     }
 

@@ -143,6 +143,8 @@ internal readonly record struct RepairWords(string Planned, string Done)
         Of($"The pack '{name}' is damaged: {damage} What is whole in it can still be read; ", "after a repair the",
             "the", " next backup stores again what the disk still has of the rest.");
 
+    internal const string OtherContent = "Every part of it opens, but not all of it is what the block maps name.";
+
     internal static RepairWords PackMissingUnneeded(string name) =>
         $"The pack '{name}' is missing, but no point needs it.";
 

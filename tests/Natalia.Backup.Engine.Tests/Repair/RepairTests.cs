@@ -545,6 +545,47 @@ public sealed class RepairTests
         Assert.Empty((await RepairAsync(repository, s_usual)).Findings);
     }
 
+    /// <summary>A pack that was sealed as something else than what its map names opens as if it were whole. Only who
+    /// compares may say that it is.</summary>
+    [Fact]
+    public async Task What_was_found_damaged_is_healed_only_where_blocks_are_what_their_map_names()
+    {
+        using var fixture = new RepositoryFixture();
+        byte[] disk = new byte[3 << 20];
+        new Random(1).NextBytes(disk);
+        using (Repository repository = await fixture.CreateAsync())
+        {
+            await BackupAsync(repository, disk);
+            // A newer point shares nearly all, and is looked at first.
+            await BackupAsync(repository, Change(disk, 1, 2));
+        }
+        string pack = (await NamesAsync(fixture.Store)).First(n => n.Contains("/data/"));
+        byte[] good = await fixture.Store.ReadAllAsync(pack, default), other = (byte[])good.Clone();
+        other[(int)Envelope.Parse(good).BodyOffset + 70_000] ^= 1;
+        Hash256.Compute(other.AsSpan(0, other.Length - Envelope.TrailerLength),
+            other.AsSpan(other.Length - Envelope.TrailerLength));
+        await fixture.Store.DeleteAsync(pack, default);
+        await fixture.Store.PutAsync(pack + ".r1", new ObjectContent(other), PutOptions.Metadata, default);
+        using Repository again = await fixture.OpenAsync();
+        Assert.Equal(CheckOutcome.Failed,
+            (await again.VerifyRestorePointAsync((await PointsAsync(again))[1], null, default)).Result);
+        (HashSet<string> whole, HashSet<string> lost) = await TryAllAsync(fixture);
+        RepairReport report = await RepairAsync(again, s_full);
+        Assert.Equal((whole.Count, lost.Count), (report.WholePoints, report.LostPoints));
+        Assert.Equal(2, report.LostPoints);
+        Assert.DoesNotContain(report.Findings, f => f.Kind == RepairFindingKind.PointHealed);
+        RepairFinding damaged = Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.PackDamaged);
+        Assert.Equal((pack, RepairAction.Recorded), (damaged.Object, damaged.Action));
+        Assert.All(await PointsAsync(again), p => Assert.Equal(VerificationState.Failed, p.Verification));
+
+        await fixture.Store.DeleteAsync(pack + ".r1", default);
+        await fixture.Store.PutAsync(pack, new ObjectContent(good), PutOptions.Metadata, default);
+        RepairReport healed = await RepairAsync(again, s_full);
+        Assert.Equal((2, 0, 2), (healed.WholePoints, healed.LostPoints,
+            healed.Findings.Count(f => f.Kind == RepairFindingKind.PointHealed)));
+        Assert.Equal(RepairOutcome.Whole, (await RepairAsync(again, s_full)).Outcome);
+    }
+
     /// <summary>A damaged object before a whole one of the same pack goes. The plan sees what will be read then, and
     /// not what is read today.</summary>
     [Theory]
