@@ -96,19 +96,23 @@ internal sealed class PointListing(RepositoryCore core, ManifestReader manifests
     {
         var there = new HashSet<long>(runs.Select(r => r.Sequence));
         List<AuditName> made = names.FindAll(n => n.Event == AuditEvents.PointMade && !there.Contains(n.Sequence));
-        if (made.Count == 0) return null;
-        HashSet<long> removed = await FindRemovedAsync(log, names, there, cancellationToken).ConfigureAwait(false);
-        made.RemoveAll(n => removed.Contains(n.Sequence));
-        if (made.Count == 0) return null;
+        IReadOnlyList<AuditRecord> twins = await MissingManifests.FindTwinsAsync(log, names, runs,
+            cancellationToken).ConfigureAwait(false);
+        if (made.Count > 0)
+        {
+            HashSet<long> removed = await FindRemovedAsync(log, names, there, cancellationToken).ConfigureAwait(false);
+            made.RemoveAll(n => removed.Contains(n.Sequence));
+        }
+        if (made.Count + twins.Count == 0) return null;
         // A point that was made since the manifests were listed is not missing.
-        var present =
-            new HashSet<long>((await manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false))
-            .Select(r => r.Sequence));
-        made.RemoveAll(n => present.Contains(n.Sequence));
+        HashSet<Run> present = [.. await manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false)];
+        var sequences = new HashSet<long>(present.Select(r => r.Sequence));
+        made.RemoveAll(n => sequences.Contains(n.Sequence));
         int count = 0;
         string? name = null;
         DateTime newest = DateTime.MinValue;
-        foreach (AuditRecord? record in await log.ReadAllAsync(made, cancellationToken).ConfigureAwait(false))
+        foreach (AuditRecord? record in (await log.ReadAllAsync(made, cancellationToken).ConfigureAwait(false))
+            .Concat(twins.Where(t => !MissingManifests.IsThere(t, present))))
         {
             // A name alone may be anybody's.
             if (record?.RestorePointId is null) continue;

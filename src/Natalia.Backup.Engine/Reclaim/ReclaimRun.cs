@@ -52,7 +52,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             changed |= await _sweep.SweepAsync(free, deltas, s_noneKnown, cancellationToken).ConfigureAwait(false);
             HashSet<long> lost = await FindLostAsync(await core.ApplianceLog(applianceId)
                 .ListAsync(cancellationToken).ConfigureAwait(false),
-                before, disks, cancellationToken).ConfigureAwait(false);
+                points, before, disks, cancellationToken).ConfigureAwait(false);
             await TryWriteAsync(
                 () => new PointCatalog(core, applianceId).UpdateAsync(manifests, points, int.MaxValue, lost,
                     cancellationToken)).ConfigureAwait(false);
@@ -129,12 +129,13 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     {
         // Where a lost point lies among the others decides what it shares with them: nothing is freed until it is back,
         // or removed.
-        HashSet<long> missing = await FindLostAsync(log, before, disks, cancellationToken).ConfigureAwait(false);
+        HashSet<long> missing = await FindLostAsync(log, points, before, disks,
+            cancellationToken).ConfigureAwait(false);
         // Removed and forgotten since the log was listed, by another one.
         if (missing.Count > 0)
             missing.IntersectWith(await FindLostAsync(await core.ApplianceLog(applianceId)
                 .ListAsync(cancellationToken).ConfigureAwait(false),
-                before, disks, cancellationToken).ConfigureAwait(false));
+                points, before, disks, cancellationToken).ConfigureAwait(false));
         int lost = missing.Count;
         if (lost > 0)
             return $"The {(lost == 1 ? "manifest of a point is" : $"manifests of {lost} points are")} missing. What "
@@ -347,7 +348,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     /// give anything back: the removals of points that went since the last list are read. Those before were looked at
     /// then.
     /// </summary>
-    private async Task<HashSet<long>> FindLostAsync(List<AuditName> log, FreeList? before,
+    private async Task<HashSet<long>> FindLostAsync(List<AuditName> log, List<Run> points, FreeList? before,
         Dictionary<long, IReadOnlyList<string>> disks, CancellationToken cancellationToken)
     {
         long highestKnown = HighestKnown(before);
@@ -367,7 +368,9 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         // A name alone may be anybody's, and must not keep space from being given back.
         IReadOnlyList<AuditRecord?> records = await core.ApplianceLog(applianceId)
             .ReadAllAsync(made, cancellationToken).ConfigureAwait(false);
-        return [.. made.Where((_, i) => records[i] is not null).Select(n => n.Sequence)];
+        return [.. made.Where((_, i) => records[i] is not null).Select(n => n.Sequence),
+            .. (await MissingManifests.FindTwinsAsync(core.ApplianceLog(applianceId), log, points,
+                cancellationToken).ConfigureAwait(false)).Select(twin => twin.Sequence!.Value)];
     }
 
     /// <summary>

@@ -8,20 +8,29 @@ namespace Natalia.Backup.Engine.Repair;
 /// <summary>Manifests that are there and cannot be read, and what lies among them and is none.</summary>
 internal static class DamagedManifests
 {
-    internal static async Task PlanAsync(RepairView view, RepairPlan plan, NewestReadable newest,
+    /// <summary>Plans to make those again that the catalog has copies of.</summary>
+    /// <returns>The other ones.</returns>
+    internal static async Task<List<Run>> RebuildAsync(RepairView view, RepairPlan plan,
         CancellationToken cancellationToken)
     {
-        List<Run> unreadable = [.. view.Listed.Where(l => l.Manifest is null).Select(l => l.Run)];
+        var rest = new List<Run>();
+        foreach (Run run in view.Listed.Where(l => l.Manifest is null).Select(l => l.Run).ToList())
+            if (!await RebuildAsync(view, plan, run, cancellationToken).ConfigureAwait(false)) rest.Add(run);
+        return rest;
+    }
+
+    /// <summary>Decides about those that cannot be made again.</summary>
+    internal static async Task PlanAsync(RepairView view, RepairPlan plan, NewestReadable newest,
+        IReadOnlyList<Run> unreadable, CancellationToken cancellationToken)
+    {
         HashSet<Run> unrecorded = await StrangeManifests.FindUnrecordedAsync(view.ApplianceLog, view.Log, unreadable,
             cancellationToken).ConfigureAwait(false);
         var strange = new List<Run>();
         foreach (Run run in unreadable)
         {
-            if (await RebuildAsync(view, plan, run, cancellationToken).ConfigureAwait(false)) continue;
             // A run has a delta before it has a manifest: what has neither that nor a record is no point, whatever its
-            // name says.
-            if (unrecorded.Contains(run) && !view.Deltas.Has(run)
-                && !view.Unreadable.Contains(Layout.Manifest(view.ApplianceId, run)))
+            // name says. As long as anything cannot be read, its record may be what could not.
+            if (unrecorded.Contains(run) && !view.Deltas.Has(run) && view.Unreadable.Count == 0)
                 strange.Add(run);
             else
                 await DecideAsync(view, plan, newest, run, unrecorded.Contains(run),
@@ -43,11 +52,18 @@ internal static class DamagedManifests
         RepairFinding finding = view.Finding(RepairFindingKind.ManifestDamaged, RepairAction.Rebuilt, name, taken)
             with
         { RestorePointId = id, PointTimeUtc = copy.TimeUtc };
-        RepairWords words = RepairWords.DamagedManifestRebuilt(name);
-        plan.Add(finding, taken.Goes ? words : words.Planned, taken.Goes ? (hands, stop) =>
-            hands.PutManifestAsync(copy, replaces: true, stop) : null);
-        if (taken.Goes) view.Listed[view.Listed.FindIndex(l => l.Run == run)] = (run, copy);
-        return taken.Goes;
+        if (!taken.Goes)
+        {
+            // Until then nobody can read the point, and nothing that it may need goes.
+            plan.LostPoints++;
+            view.DamagedManifests.Add(run);
+            plan.Add(finding, RepairWords.DamagedManifestRebuiltLater(name));
+            return true;
+        }
+        plan.Add(finding, RepairWords.DamagedManifestRebuilt(name), (hands, stop) =>
+            hands.PutManifestAsync(copy, replaces: true, stop));
+        view.Listed[view.Listed.FindIndex(l => l.Run == run)] = (run, copy);
+        return true;
     }
 
     private static async Task DecideAsync(RepairView view, RepairPlan plan, NewestReadable newest, Run run,
@@ -56,29 +72,31 @@ internal static class DamagedManifests
         string id = run.Id.ToString(), name = Layout.Manifest(view.ApplianceId, run);
         (DateTime? time, PointOrigin? copyOf) = RepairView.ReadMade(await view.FindMadeAsync(id, run.Sequence,
             cancellationToken).ConfigureAwait(false));
-        bool wasRemoved = view.States.IsRemoved(id), isOld = newest.IsAbove(run.Sequence, time),
-            mayPass = view.Unreadable.Contains(name);
-        bool givenUp = !wasRemoved && view.Options.RemoveLost && isOld && !view.States.IsProtected(id, run.Sequence)
-            && !mayPass;
+        bool wasRemoved = view.States.IsRemoved(id);
         if (!wasRemoved && !isUnrecorded) plan.LostPoints++;
-        if (!wasRemoved && !givenUp)
+        string? why = wasRemoved ? null
+            : view.Options.RemoveLost && view.Unreadable.Contains(name) && newest.IsAbove(run.Sequence, time)
+                && !view.States.IsProtected(id, run.Sequence) ? RepairWords.MayPass
+            : newest.FindReasonToKeep(view, id, run.Sequence, time);
+        (bool Goes, DateTime? LockedUntilUtc) taken = (true, null);
+        if (why is null)
         {
-            string why = !view.Options.RemoveLost ? RepairWords.GivenUpOnDemand
-                : view.States.IsProtected(id, run.Sequence) ? RepairWords.Protected
-                : run.Sequence < newest.Sequence && mayPass ? RepairWords.MayPass : RepairWords.NoNewerPoint;
-            plan.Add(Describe((true, null)) with { Action = RepairAction.Kept },
+            taken = !wasRemoved && RenewalRecord.Until(view.Renewals, id) is DateTime extended ? (false, extended)
+                : await view.TakeAsync(name, cancellationToken).ConfigureAwait(false);
+            if (!wasRemoved && !taken.Goes) why = RepairWords.Locked(taken.LockedUntilUtc);
+        }
+        if (why is not null)
+        {
+            plan.Add(taken.Goes ? Describe(taken) with { Action = RepairAction.Kept } : Describe(taken),
                 RepairWords.DamagedManifestKept(name, why));
             view.DamagedManifests.Add(run);
             return;
         }
-        (bool Goes, DateTime? LockedUntilUtc) taken = await view.TakeAsync(name,
-            cancellationToken).ConfigureAwait(false);
         RepairWords words = wasRemoved ? RepairWords.DamagedManifestOfRemoved(name)
             : RepairWords.DamagedManifestGivenUp(name);
-        AuditEntry? removal = givenUp
-            ? LostPoints.Removal(view.ApplianceId, id, run.Sequence, "Its manifest cannot be read.", null, copyOf)
-            : null;
-        if (givenUp) plan.RemovedPoints++;
+        AuditEntry? removal = wasRemoved ? null
+            : LostPoints.Removal(view.ApplianceId, id, run.Sequence, "Its manifest cannot be read.", null, copyOf);
+        if (removal is not null) plan.RemovedPoints++;
         if (taken.Goes) view.Gone.Add(run);
         plan.Add(Describe(taken), words, async (hands, stop) =>
         {

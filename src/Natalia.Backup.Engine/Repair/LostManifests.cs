@@ -9,48 +9,66 @@ namespace Natalia.Backup.Engine.Repair;
 /// need stays until they are given up.</summary>
 internal static class LostManifests
 {
-    internal static async Task PlanAsync(RepairView view, RepairPlan plan, NewestReadable newest,
+    /// <summary>Plans to make those again that the catalog has copies of.</summary>
+    /// <returns>The records of the other ones.</returns>
+    internal static async Task<List<AuditRecord>> RebuildAsync(RepairView view, RepairPlan plan,
         CancellationToken cancellationToken)
     {
-        var present = new HashSet<long>(view.Listed.Select(l => l.Run.Sequence));
-        foreach (AuditName name in view.Log.Where(n => n.Event == AuditEvents.PointMade
-            && !present.Contains(n.Sequence)))
+        var rest = new List<AuditRecord>();
+        foreach (AuditRecord made in await FindAsync(view, cancellationToken).ConfigureAwait(false))
         {
-            if ((await view.ApplianceLog.ReadAllAsync([name],
-                cancellationToken).ConfigureAwait(false))[0] is not AuditRecord made)
-                continue;
-            if (made.RestorePointId is not string id || view.States.IsRemoved(id)) continue;
-            if ((await view.ReadCatalogAsync(cancellationToken).ConfigureAwait(false)).TryGetValue(id,
-                out PointManifest? copy) && copy.Run.Sequence == name.Sequence)
+            string id = made.RestorePointId!;
+            long sequence = made.Sequence!.Value;
+            if (!(await view.ReadCatalogAsync(cancellationToken).ConfigureAwait(false)).TryGetValue(id,
+                out PointManifest? copy) || copy.Run.Sequence != sequence)
             {
-                plan.Add(view.Finding(RepairFindingKind.ManifestMissing, RepairAction.Rebuilt,
-                    Layout.Manifest(view.ApplianceId, copy.Run))
-                    with
-                { RestorePointId = id, PointTimeUtc = copy.TimeUtc },
-                    RepairWords.MissingManifestRebuilt(name.Sequence, id), (hands, stop) =>
-                        hands.PutManifestAsync(copy, replaces: false, stop));
-                view.Listed.Add((copy.Run, copy));
+                rest.Add(made);
                 continue;
             }
-            Give(view, plan, newest, made, id, name.Sequence);
+            plan.Add(view.Finding(RepairFindingKind.ManifestMissing, RepairAction.Rebuilt,
+                Layout.Manifest(view.ApplianceId, copy.Run))
+                with
+            { RestorePointId = id, PointTimeUtc = copy.TimeUtc },
+                RepairWords.MissingManifestRebuilt(sequence, id), (hands, stop) =>
+                    hands.PutManifestAsync(copy, replaces: false, stop));
+            view.Listed.Add((copy.Run, copy));
         }
+        return rest;
     }
 
-    private static void Give(RepairView view, RepairPlan plan, NewestReadable newest, AuditRecord made, string id,
+    private static async Task<IEnumerable<AuditRecord>> FindAsync(RepairView view, CancellationToken cancellationToken)
+    {
+        HashSet<Run> there = [.. view.Listed.Select(l => l.Run)];
+        // What bears the name of a manifest and is none must not stand before the point whose number it took.
+        List<AuditName> names = MissingManifests.Suspect(view.Log,
+            view.Listed.Where(l => l.Manifest is { Incomplete: false }).Select(l => l.Run));
+        return (await view.ApplianceLog.ReadAllAsync(names, cancellationToken).ConfigureAwait(false))
+            .Where(made => made is { RestorePointId: string id, Sequence: not null }
+                && !MissingManifests.IsThere(made, there) && !view.States.IsRemoved(id))
+            .GroupBy(made => made!.RestorePointId).Select(point => point.First()!);
+    }
+
+    /// <summary>Decides about those that cannot be made again.</summary>
+    internal static void Plan(RepairView view, RepairPlan plan, NewestReadable newest, IEnumerable<AuditRecord> lost)
+    {
+        foreach (AuditRecord made in lost) Decide(view, plan, newest, made, made.RestorePointId!, made.Sequence!.Value);
+    }
+
+    private static void Decide(RepairView view, RepairPlan plan, NewestReadable newest, AuditRecord made, string id,
         long sequence)
     {
         (DateTime? time, PointOrigin? copyOf) = RepairView.ReadMade(made);
-        bool isOld = newest.IsAbove(sequence, time), givenUp = view.Options.RemoveLost && isOld
-            && !view.States.IsProtected(id, sequence);
-        RepairFinding finding = view.Finding(RepairFindingKind.ManifestMissing, givenUp ? RepairAction.Removed
+        string? why = newest.FindReasonToKeep(view, id, sequence, time);
+        DateTime? locked = why is null ? RenewalRecord.Until(view.Renewals, id) : null;
+        if (locked is not null) why = RepairWords.Locked(locked);
+        RepairFinding finding = view.Finding(RepairFindingKind.ManifestMissing, why is null ? RepairAction.Removed
             : RepairAction.Kept, Layout.Manifests(view.ApplianceId))
             with
         { RestorePointId = id, PointTimeUtc = time };
         plan.LostPoints++;
-        if (!givenUp)
+        if (why is not null)
         {
-            string why = !view.Options.RemoveLost ? RepairWords.GivenUpOnDemand : isOld ? RepairWords.Protected
-                : RepairWords.NoNewerPoint;
+            if (locked is not null) finding = finding with { Action = RepairAction.Locked, LockedUntilUtc = locked };
             plan.Add(finding, RepairWords.MissingManifestKept(sequence, id, why));
             view.LostManifests.Add(made);
             return;
@@ -76,4 +94,12 @@ internal sealed record NewestReadable(long Sequence, DateTime TimeUtc)
     }
 
     internal bool IsAbove(long sequence, DateTime? timeUtc) => sequence < Sequence && !(timeUtc > TimeUtc);
+
+    /// <summary>Why a point whose manifest cannot be had is not given up, whatever locks say; null where it
+    /// is.</summary>
+    internal string? FindReasonToKeep(RepairView view, string restorePointId, long sequence, DateTime? timeUtc) =>
+        !view.Options.RemoveLost ? RepairWords.GivenUpOnDemand
+        : view.States.IsProtected(restorePointId, sequence) ? RepairWords.Protected
+        : !IsAbove(sequence, timeUtc) ? RepairWords.NoNewerPoint
+        : view.FindReasonToWait();
 }

@@ -1,3 +1,4 @@
+using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Format;
 
 namespace Natalia.Backup.Engine.Repair;
@@ -20,8 +21,15 @@ internal static class RepairPlanner
 
         await view.LoadManifestsAsync(cancellationToken).ConfigureAwait(false);
         NewestReadable newest = NewestReadable.Of(view);
-        await LostManifests.PlanAsync(view, plan, newest, cancellationToken).ConfigureAwait(false);
-        await DamagedManifests.PlanAsync(view, plan, newest, cancellationToken).ConfigureAwait(false);
+        List<AuditRecord> missing = await LostManifests.RebuildAsync(view, plan,
+            cancellationToken).ConfigureAwait(false);
+        List<Run> damaged = await DamagedManifests.RebuildAsync(view, plan, cancellationToken).ConfigureAwait(false);
+        // What the store does not give of the maps shows only when all were walked; a reading of every byte has
+        // seen it before. Nobody is given up as long as anything cannot be read.
+        if (view.Options is { RemoveLost: true, Full: false } && missing.Count + damaged.Count > 0)
+            await view.AnalyzeAsync(cancellationToken).ConfigureAwait(false);
+        LostManifests.Plan(view, plan, newest, missing);
+        await DamagedManifests.PlanAsync(view, plan, newest, damaged, cancellationToken).ConfigureAwait(false);
         await NeedlessManifests.PlanCheckpointsAsync(view, plan, cancellationToken).ConfigureAwait(false);
 
         await view.AnalyzeAsync(cancellationToken).ConfigureAwait(false);

@@ -208,6 +208,15 @@ internal sealed class RepairView(
         Inventory.All.GroupBy(p => p.Area).Where(a => a.All(p => p.IsMissing))
             .Select(a => Layout.Packs(applianceId, a.Key)).FirstOrDefault();
 
+    /// <summary>Why nothing at all is given up for now, in words; null where it may be. What could not be read, or is
+    /// not there as a whole, may be there tomorrow.</summary>
+    internal string? FindReasonToWait() =>
+        Unreadable.FirstOrDefault() is string unreadable ? RepairWords.WaitForReading(unreadable)
+        : FindEmptyRoom() is string room ? RepairWords.WaitForRoom(room) : null;
+
+    /// <summary>Whether what is lost is given up: that was asked for, and nothing speaks against it.</summary>
+    internal bool GivesUp => options.RemoveLost && FindReasonToWait() is null;
+
     internal RepairFinding Finding(RepairFindingKind kind, RepairAction action, string? subject) =>
         new()
         {

@@ -49,6 +49,10 @@ internal readonly record struct RepairWords(string Planned, string Done)
         Of($"The manifest '{name}' ", "cannot be read, and would be", "could not be read, and was",
         " made again from the catalog.");
 
+    internal static RepairWords DamagedManifestRebuiltLater(string name) =>
+        $"The manifest '{name}' cannot be read. It can be made again from the catalog by a repair when the lock of the "
+            + "damaged one has ended; everything that the point may need is kept until then.";
+
     internal static RepairWords DamagedManifestOfRemoved(string name) =>
         $"The manifest '{name}' cannot be read. The point was removed anyway.";
 
@@ -61,6 +65,18 @@ internal readonly record struct RepairWords(string Planned, string Done)
     internal const string GivenUpOnDemand = "With -RemoveLost the point is given up.";
     internal const string Protected = "It is protected, so that it is not given up.";
     internal const string NoNewerPoint = "No newer point can be read, so that it is not given up.";
+    internal static string Locked(DateTime? untilUtc) =>
+        $"It is locked{(untilUtc is DateTime until ? $" until {until:yyyy-MM-dd HH:mm:ss} UTC" : "")}, so that it is "
+            + "not given up.";
+
+    internal static string WaitForReading(string name) =>
+        $"The store could not read '{name}', which may pass, so that nothing is given up for that. Look after the "
+        + "disk or share first.";
+
+    internal static string WaitForRoom(string room) =>
+        $"There is nothing at all under '{room}', which may not be mounted, or not be copied yet, so that nothing is "
+        + "given up.";
+
     internal const string MayPass = "The store could not read it, which may pass, so that it is not given up.";
 
     internal static RepairWords Strange(int count, string first, string room, bool go)
@@ -97,18 +113,14 @@ internal readonly record struct RepairWords(string Planned, string Done)
 
     private static string Sentence(string text) => char.ToUpperInvariant(text[0]) + text.Substring(1);
 
-    internal static RepairWords FateUnreadable(string name) =>
-        $"The store could not read '{name}', which may pass, so that nothing is given up for that. Look after the "
-        + $"disk or share first.";
+    internal static RepairWords FateUnreadable(string name) => WaitForReading(name);
 
     internal static RepairWords FateMarked(bool hasRest) =>
         Of("The point ", "would be", "is", " kept, and marked as damaged." + (hasRest ? Rest : ""));
 
     internal static RepairWords FateWholeDisks => "A point with whole disks is not given up.";
 
-    internal static RepairWords FateEmptyRoom(string room) =>
-        $"There is nothing at all under '{room}', which may not be mounted, or not be copied yet, so that nothing is "
-        + $"given up.{Rest}";
+    internal static RepairWords FateEmptyRoom(string room) => WaitForRoom(room) + Rest;
 
     internal static RepairWords FateWholeBefore => "It was whole a moment ago, so that it is not given up." + Rest;
 

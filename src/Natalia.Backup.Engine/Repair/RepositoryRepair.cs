@@ -106,7 +106,10 @@ internal sealed class RepositoryRepair(RepositoryCore core, KeyRing keys, Repair
                 Object = result.Target,
                 ApplianceId = result.ApplianceId,
                 Detail = $"{result.Detail} What is lost of the log cannot be made again. Where a record is missing, "
-                    + "runs without a manifest are kept: each may be a lost point.",
+                    + (options.RemoveLost
+                        ? "a run without a manifest may be a lost point: -RemoveLost gives it up, unless it is "
+                            + "protected, or anything cannot be read."
+                        : "runs without a manifest are kept: each may be a lost point."),
             });
         }
         return broken;

@@ -32,6 +32,7 @@ internal sealed class Unneeded(RepairView view, RepairPlan plan, bool isLogBroke
     private readonly SortedDictionary<string, (Run Run, Heap Heap)> _waiting = new(StringComparer.Ordinal),
         _unneeded = new(StringComparer.Ordinal);
     private readonly FreeSet _free = new(null);
+    private readonly bool _givesUp = view.GivesUp;
 
     /// <summary>Packs of which nothing is needed, by name, with their bytes.</summary>
     private readonly Dictionary<string, long> _empty = new(StringComparer.Ordinal);
@@ -80,14 +81,15 @@ internal sealed class Unneeded(RepairView view, RepairPlan plan, bool isLogBroke
         .Concat(view.DamagedManifests.Select(r => r.Sequence))
         .Concat(view.Analysis.Walks.Where(w => w.HidesReferences && !w.Manifest.Incomplete
             && !view.GivenUp.Contains(w.Run) && !view.States.IsRemoved(w.Manifest.PointId)).Select(w => w.Run.Sequence))
-        .Concat(isLogBroken && !view.Options.RemoveLost ? UnexplainedRuns(withManifest) : [])
+        .Concat(UnexplainedRuns(withManifest).Where(r => isLogBroken && !_givesUp
+            || view.States.IsProtected(r.Id.ToString(), r.Sequence)).Select(r => r.Sequence))
         .DefaultIfEmpty(0).Max();
 
     /// <summary>With records missing, a run without manifest may be a lost point, unless the log says that it was
-    /// removed.</summary>
-    private IEnumerable<long> UnexplainedRuns(HashSet<Run> withManifest) =>
+    /// removed. One that is protected is a point, whatever else the log says of it.</summary>
+    private IEnumerable<Run> UnexplainedRuns(HashSet<Run> withManifest) =>
         view.Deltas.Runs.Concat(view.Inventory.All.Select(p => p.Run))
-            .Where(r => !withManifest.Contains(r) && !view.States.IsRemoved(r.Id.ToString())).Select(r => r.Sequence);
+            .Where(r => !withManifest.Contains(r) && !view.States.IsRemoved(r.Id.ToString()));
 
     private void Sort(long newest, long floor, FreeSet known)
     {
@@ -102,7 +104,7 @@ internal sealed class Unneeded(RepairView view, RepairPlan plan, bool isLogBroke
             // All was there but the manifest: either the run died at that very moment, or the manifest and its record
             // were taken away together.
             bool mayBePoint = pack.Run.Sequence > newest && view.Deltas.Has(pack.Run)
-                && !view.States.IsRemoved(pack.Run.Id.ToString()) && !view.Options.RemoveLost;
+                && !view.States.IsRemoved(pack.Run.Id.ToString()) && !_givesUp;
             if (pack.Run.Sequence <= floor || mayBePoint)
             {
                 if (!pack.IsMissing) HeapOf(_waiting, pack.Run).Add(pack);
@@ -179,7 +181,7 @@ internal sealed class Unneeded(RepairView view, RepairPlan plan, bool isLogBroke
     private async Task PlanOrphanedDeltasAsync(HashSet<Run> withManifest, long above,
         CancellationToken cancellationToken)
     {
-        if (mayBeWritten || !view.Options.RemoveLost) return;
+        if (mayBeWritten || !_givesUp) return;
         foreach (Run run in view.Deltas.Deltas.Keys.Where(r => r.Sequence > above && !withManifest.Contains(r))
             .OrderBy(r => r.Sequence))
         {

@@ -206,12 +206,13 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
                 results.Add(Result("Links", CheckOutcome.Failed, delta,
                     $"The delta '{delta}' is not the one that its manifest names.", ErrorIds.DeltaDamaged, default));
         }
-        var present = new HashSet<long>(manifests.Keys.Select(r => r.Sequence));
-        var removed = new HashSet<long>(records.Where(r => r.Event == AuditEvents.PointRemoved)
-            .Select(r => r.Sequence));
+        // By their ids: of two points with one sequence, the manifest of the one says nothing of the other.
+        HashSet<Run> present = [.. manifests.Keys];
+        var removed = new HashSet<string?>(records.Where(r => r.Event == AuditEvents.PointRemoved)
+            .Select(r => _records[r.ObjectName].RestorePointId), StringComparer.Ordinal);
         foreach (AuditName made in records
-            .Where(r => r.Event == AuditEvents.PointMade && !present.Contains(r.Sequence)
-                && !removed.Contains(r.Sequence)))
+            .Where(r => r.Event == AuditEvents.PointMade && _records[r.ObjectName] is { } record
+                && !MissingManifests.IsThere(record, present) && !removed.Contains(record.RestorePointId)))
             results.Add(Result("Links", CheckOutcome.Failed, made.ObjectName,
                 $"The manifest of the point with sequence {made.Sequence} is missing or damaged, although the log "
                 + "says that the point was made and never removed.",

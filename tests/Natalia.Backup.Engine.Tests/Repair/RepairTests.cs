@@ -545,6 +545,119 @@ public sealed class RepairTests
         Assert.Empty((await RepairAsync(repository, s_usual)).Findings);
     }
 
+    /// <summary>As long as a lock lasts, its point stays: a damaged manifest may be put back, and what it needs be
+    /// needed.</summary>
+    [Fact]
+    public async Task A_locked_point_whose_manifest_is_damaged_is_not_given_up()
+    {
+        var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
+        using var store = new MemoryStore(clock, objectLock: true);
+        using var fixture = new RepositoryFixture(store) { Clock = clock, HasLockDirectory = false };
+        using Repository repository = await CreateLockedAsync(fixture);
+        for (int i = 0; i < 3; i++) await BackupAsync(repository, Disk(3 << 20, i));
+        string manifest = (await NamesAsync(store)).Where(n => n.Contains("/points/")).ElementAt(1);
+        store.Tamper(manifest, bytes => bytes.AsSpan(0, bytes.Length / 2).ToArray());
+        RepairReport report = await RepairAsync(repository, s_giveUp);
+        RepairFinding finding = Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.ManifestDamaged);
+        Assert.Equal((RepairAction.Locked, 1, 0, 0L),
+            (finding.Action, report.LostPoints, report.RemovedPoints, report.FreedBytes));
+        Assert.True(finding.LockedUntilUtc > clock.GetUtcNow().UtcDateTime.AddDays(2), $"{finding.LockedUntilUtc}");
+        Assert.Contains("so that it is not given up", finding.Detail);
+        // What only it needs is not noted as given back either.
+        Assert.All(report.Findings.Where(f => f.Kind == RepairFindingKind.UnneededSpace),
+            f => Assert.Equal(RepairAction.Kept, f.Action));
+        clock.Advance(TimeSpan.FromDays(10));
+        Assert.Equal(1, (await RepairAsync(repository, s_giveUp)).RemovedPoints);
+    }
+
+    [Fact]
+    public async Task A_locked_manifest_that_the_catalog_has_a_copy_of_waits_for_the_end_of_its_lock()
+    {
+        var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
+        using var store = new MemoryStore(clock, objectLock: true);
+        using var fixture = new RepositoryFixture(store) { Clock = clock, HasLockDirectory = false };
+        using Repository repository = await CreateLockedAsync(fixture);
+        byte[] disk = Disk(100_000, 1);
+        for (int i = 0; i < PointCatalog.ChunkSize + 4; i++)
+        {
+            disk[i] ^= 1;
+            await BackupAsync(repository, disk);
+        }
+        await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+        string[] manifests = [.. (await NamesAsync(store)).Where(n => n.Contains("/points/"))];
+        store.Tamper(manifests[20], bytes => bytes.AsSpan(0, bytes.Length / 2).ToArray());
+        RepairReport report = await RepairAsync(repository, s_giveUp);
+        RepairFinding finding = Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.ManifestDamaged);
+        Assert.Equal((RepairAction.Locked, 0, 1, manifests.Length - 1),
+            (finding.Action, report.RemovedPoints, report.LostPoints, report.WholePoints));
+        clock.Advance(TimeSpan.FromDays(10));
+        RepairReport later = await RepairAsync(repository, s_giveUp);
+        Assert.Equal((RepairAction.Rebuilt, 0, manifests.Length), (Assert.Single(later.Findings,
+            f => f.Kind == RepairFindingKind.ManifestDamaged).Action, later.LostPoints, later.WholePoints));
+    }
+
+    /// <summary>Locks that were extended stand in the log, and hold also where the object does not tell.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_point_whose_locks_were_extended_is_not_given_up_without_its_manifest(bool isMissing)
+    {
+        var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
+        using var fixture = new RepositoryFixture { Clock = clock, HasLockDirectory = false };
+        using Repository repository = await fixture.CreateAsync();
+        var points = new List<RestorePoint>();
+        for (int i = 0; i < 3; i++) points.Add(await BackupAsync(repository, Disk(1 << 20, i)));
+        DateTime until = clock.GetUtcNow().UtcDateTime.AddDays(5);
+        await repository.Core.ApplianceLog(Appliance.ApplianceId).AppendAsync(RenewalRecord.Entry(
+            Appliance.ApplianceId, until, "", [points[1].RestorePointId], 1), repository.Core.SigningSeed, default);
+        string manifest = (await NamesAsync(fixture.Store)).Where(n => n.Contains("/points/")).ElementAt(1);
+        await fixture.Store.DeleteAsync(manifest, default);
+        if (!isMissing)
+            await fixture.Store.PutAsync(manifest, new ObjectContent(new byte[] { 1, 2, 3 }), PutOptions.Metadata,
+                default);
+        RepairReport report = await RepairAsync(repository, s_giveUp);
+        RepairFinding finding = Assert.Single(report.Findings,
+            f => f.Kind is RepairFindingKind.ManifestMissing or RepairFindingKind.ManifestDamaged);
+        Assert.Equal((RepairAction.Locked, until, 0, 0L),
+            (finding.Action, finding.LockedUntilUtc, report.RemovedPoints, report.FreedBytes));
+        clock.Advance(TimeSpan.FromDays(6));
+        Assert.Equal(1, (await RepairAsync(repository, s_giveUp)).RemovedPoints);
+    }
+
+    private static Task<Repository> CreateLockedAsync(RepositoryFixture fixture) =>
+        Repository.CreateAsync(new FaultStore(fixture.Store), null, fixture.Options
+            with
+        { Immutability = new Natalia.Backup.Engine.Core.ImmutabilityPolicy(3, ObjectLockMode.Compliance) },
+            default);
+
+    /// <summary>A log of which a record is missing: what is said of it is what is done, and a point that somebody
+    /// protected stays, whatever else of it is gone.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task With_a_broken_log_a_protected_run_is_not_given_up(bool isProtected)
+    {
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
+        var points = new List<RestorePoint>();
+        for (int i = 0; i < 3; i++) points.Add(await BackupAsync(repository, Disk(1 << 20, i)));
+        if (isProtected) await repository.SetProtectionAsync(points[1], true, "a test", default);
+        string[] names = await NamesAsync(fixture.Store);
+        string manifest = names.Where(n => n.Contains("/points/")).ElementAt(1);
+        byte[] bytes = await fixture.Store.ReadAllAsync(manifest, default);
+        await fixture.Store.DeleteAsync(manifest, default);
+        await fixture.Store.DeleteAsync(names.Single(n => n.Contains(".point-made.000000000002.")), default);
+        using Repository again = await fixture.OpenAsync();
+        RepairReport report = await RepairAsync(again, s_giveUp);
+        RepairFinding broken = Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.AuditLogBroken);
+        Assert.DoesNotContain("are kept", broken.Detail);
+        Assert.Contains("protected", broken.Detail);
+        Assert.Equal(!isProtected, report.FreedBytes > 0);
+        if (!isProtected) return;
+        await fixture.Store.PutAsync(manifest, new ObjectContent(bytes), PutOptions.Metadata, default);
+        Assert.Equal(3, (await TryAllAsync(fixture)).Whole.Count);
+    }
+
     /// <summary>A pack that was sealed as something else than what its map names opens as if it were whole. Only who
     /// compares may say that it is.</summary>
     [Fact]

@@ -308,6 +308,55 @@ public sealed class ForkTests
         }
     }
 
+    /// <summary>The manifest of the one says nothing of the other.</summary>
+    [Fact]
+    public async Task Of_two_points_with_one_sequence_a_manifest_that_is_missing_is_told_and_nothing_of_it_goes()
+    {
+        using Fork fork = await MakeAsync(sameSequence: true, 3);
+        using Repository repository = await fork.Fixture.OpenAsync();
+        string manifest = (await fork.Fixture.Store.ListAllAsync(s_appliance + "points/", default)).Select(o => o.Name)
+            .Single(n => n.EndsWith(fork.First[0], StringComparison.Ordinal));
+        byte[] bytes = await fork.Fixture.Store.ReadAllAsync(manifest, default);
+        await fork.Fixture.Store.DeleteAsync(manifest, default);
+        var missing = new List<MissingPoints>();
+        await repository.GetRestorePointsAsync(new RestorePointFilter(), null, missing.Add, default);
+        Assert.Equal(1, Assert.Single(missing).Count);
+        Assert.Contains("missing", Assert.Single(await CheckAsync(repository, full: false),
+            r => r.Result == CheckOutcome.Failed).Detail);
+        Assert.Contains("missing", (await ReclaimAsync(repository)).Reason);
+        RepairReport report = await RepairAsync(repository);
+        Assert.Equal(fork.First[0], Assert.Single(report.Findings,
+            f => f.Kind == RepairFindingKind.ManifestMissing).RestorePointId);
+        Assert.Equal((1, 0L), (report.LostPoints, report.FreedBytes));
+        await fork.Fixture.Store.PutAsync(manifest, new ObjectContent(bytes), PutOptions.Metadata, default);
+        await AssertWholeAsync(fork, fork.All, "put back");
+
+        // Removed and forgotten is not missing.
+        await RemoveAsync(repository, fork.First[0]);
+        await ReclaimAsync(repository);
+        Assert.Null(await fork.Fixture.Store.StatAsync(manifest, default));
+        missing.Clear();
+        await repository.GetRestorePointsAsync(new RestorePointFilter(), null, missing.Add, default);
+        Assert.Empty(missing);
+        Assert.Null((await ReclaimAsync(repository)).Reason);
+        Assert.Equal(0, (await RepairAsync(repository)).LostPoints);
+        await AssertWholeAsync(fork, fork.All.Except(fork.First), "removed");
+    }
+
+    [Fact]
+    public async Task Of_two_points_with_one_sequence_the_whole_one_does_not_heal_the_damaged_one()
+    {
+        using Fork fork = await MakeAsync(sameSequence: true, 3);
+        using Repository repository = await fork.Fixture.OpenAsync();
+        foreach (StoredObject pack in await fork.Fixture.Store.ListAllAsync(s_appliance + "data/", default))
+            if (pack.Name.Contains(fork.First[0])) await fork.Fixture.Store.DeleteAsync(pack.Name, default);
+        Assert.Equal(1, (await RepairAsync(repository)).LostPoints);
+        RepairReport full = await repository.RepairAsync(new RepairOptions { Full = true }, (_, why) => throw why, null,
+            default);
+        Assert.Equal(1, full.LostPoints);
+        Assert.DoesNotContain(full.Findings, f => f.Kind == RepairFindingKind.PointHealed);
+    }
+
     /// <summary>Ids are random, and say which of the two comes first: tried until it was both ways.</summary>
     [Fact]
     public async Task Two_runs_of_one_number_are_told_until_one_of_them_is_gone()
