@@ -54,6 +54,14 @@ internal sealed class AuditChain(string? applianceId, byte[] publicKey)
         }
     }
 
+    /// <summary>Takes one object of the log that the store does not give. Thread-safe as <see cref="Add"/>.</summary>
+    internal void AddUnreadable(string objectName)
+    {
+        var found = new AuditBreak(AuditName.Parse(objectName)?.Number ?? long.MaxValue, AuditBreakKind.Edited,
+            $"The store could not read '{objectName}', which may pass.");
+        lock (_gate) _unreadable.Add(found);
+    }
+
     /// <summary>Draws the conclusion, when every object was added.</summary>
     /// <param name="anchors">Hashes that something outside the log names, each with what that is.</param>
     internal AuditVerdict Conclude(IReadOnlyDictionary<string, string> anchors)

@@ -54,8 +54,10 @@ internal sealed record AuditEntry(string Event)
 /// <param name="publicKey">The key that must have signed.</param>
 /// <param name="clock">Dates the records.</param>
 /// <param name="known">Where <see cref="ReadAllAsync"/> remembers what it found. Null remembers nothing.</param>
+/// <param name="passesOver">Which failures to read a record are treated like a record that is damaged; null for
+/// none.</param>
 internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] publicKey, TimeProvider clock,
-    KnownRecords? known = null)
+    KnownRecords? known = null, Func<NataliaException, bool>? passesOver = null)
 {
     /// <summary>
     /// Fixed fields, one line of the segment table, a signature and the checksum: nothing shorter is a record.
@@ -125,8 +127,17 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
     /// <summary>Reads a record and checks its signature.</summary>
     /// <exception cref="FormatException">It is damaged, not signed by this repository's key, of another log, or not
     /// what its name says.</exception>
-    internal async Task<AuditRecord> ReadAsync(AuditName name, CancellationToken cancellationToken) =>
-        DecodeOwn(await store.ReadAllAsync(name.ObjectName, cancellationToken).ConfigureAwait(false), name);
+    internal async Task<AuditRecord> ReadAsync(AuditName name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return DecodeOwn(await store.ReadAllAsync(name.ObjectName, cancellationToken).ConfigureAwait(false), name);
+        }
+        catch (NataliaException unreadable) when (passesOver?.Invoke(unreadable) == true)
+        {
+            throw new FormatException(unreadable.Message, unreadable);
+        }
+    }
 
     private AuditRecord DecodeOwn(byte[] bytes, AuditName name)
     {
@@ -308,17 +319,25 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
         {
             return (null, bytes.AsSpan().StartsWith(Envelope.Magic));
         }
+        catch (NataliaException unreadable) when (passesOver?.Invoke(unreadable) == true)
+        {
+            return (null, true);
+        }
     }
 
     /// <summary>Appends one record.</summary>
     /// <param name="entry">What it says.</param>
     /// <param name="signingSeed">The private key.</param>
     /// <returns>The new record's hash.</returns>
-    internal async Task<string> AppendAsync(AuditEntry entry, byte[] signingSeed,
-        CancellationToken cancellationToken) =>
-        await AppendAsync(await FindEndAsync(await ListAsync(cancellationToken).ConfigureAwait(false),
-            cancellationToken).ConfigureAwait(false),
+    internal async Task<string> AppendAsync(AuditEntry entry, byte[] signingSeed, CancellationToken cancellationToken)
+    {
+        // Never behind an end that could not be read: when that can be read again, the new record would stand beside it
+        // and look like somebody's who did not know of it.
+        AuditLog strict = passesOver is null ? this : new AuditLog(store, applianceId, publicKey, clock, known);
+        return await AppendAsync(await strict.FindEndAsync(
+            await strict.ListAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false),
             entry, signingSeed, cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>Where a record is appended.</summary>
     /// <param name="Number">The number of the next record.</param>

@@ -29,7 +29,21 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
     /// The same repository through a wrapper of its store. Not to be disposed: everything belongs to this one.
     /// </summary>
     internal RepositoryCore Through(IObjectStore wrapper) =>
-        new(wrapper, settings, secrets, options, immutability, _keys);
+        new(wrapper, settings, secrets, options, immutability, _keys) { PassesOverUnreadable = PassesOverUnreadable };
+
+    /// <summary>
+    /// The same for a repair: a record, delta or list that the store does not give is like a damaged one, so that one
+    /// bad sector does not keep all else from being repaired. Whoever gives up or deletes anything then asks what could
+    /// not be read. Nobody else may go on without what it may say. Not to be disposed either.
+    /// </summary>
+    internal RepositoryCore ThroughForRepair(IObjectStore wrapper) =>
+        new(wrapper, settings, secrets, options, immutability, _keys) { PassesOverUnreadable = true };
+
+    /// <summary>Whether a failure to read something small is to be treated like damage.</summary>
+    internal bool PassesOver(NataliaException failure) =>
+        PassesOverUnreadable && failure.ErrorId == ErrorIds.StoreReadFailed;
+
+    private bool PassesOverUnreadable { get; init; }
 
     internal string RepositoryId { get; } = settings.Id.ToString();
     internal bool IsUnlocked => _keys is not null;
@@ -52,7 +66,7 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
     internal AuditLog RepositoryLog => new(store, null, settings.AuditKey, options.Clock, _records);
 
     internal AuditLog ApplianceLog(string applianceId) =>
-        new(store, applianceId, settings.AuditKey, options.Clock, _records);
+        new(store, applianceId, settings.AuditKey, options.Clock, _records, PassesOverUnreadable ? PassesOver : null);
 
     internal PackReader PackReader(string applianceId, int rememberedSegments = int.MaxValue) =>
         new(store, applianceId, Keys, rememberedSegments) { NewZstd = options.NewZstd };

@@ -54,7 +54,8 @@ internal sealed class PointCatalog(RepositoryCore core, string applianceId)
     }
 
     /// <summary>
-    /// The copies in one object; none when it is gone or damaged: then the manifests themselves are read.
+    /// The copies in one object; none when it is gone, damaged or not to be read: then the manifests themselves are
+    /// read.
     /// </summary>
     internal async Task<IReadOnlyList<Entry>> ReadAsync(string name, CancellationToken cancellationToken)
     {
@@ -81,7 +82,7 @@ internal sealed class PointCatalog(RepositoryCore core, string applianceId)
         {
             return [];
         }
-        catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+        catch (NataliaException gone) when (gone.ErrorId is ErrorIds.ObjectNotFound or ErrorIds.StoreReadFailed)
         {
             return [];
         }

@@ -158,5 +158,9 @@ internal sealed class DeltaReader(RepositoryCore core, string applianceId)
         {
             return null;
         }
+        catch (NataliaException unreadable) when (core.PassesOver(unreadable))
+        {
+            return null;
+        }
     }
 }

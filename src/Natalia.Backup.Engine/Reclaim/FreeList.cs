@@ -43,10 +43,12 @@ internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>>
 
     /// <summary>
     /// What all that can be read tell together, and the names of all. There are several after two optimizations at
-    /// once: each may know what the other could not learn any more.
+    /// once: each may know what the other could not learn any more. A failure that <paramref name="passesOver"/> says
+    /// so of is treated like damage.
     /// </summary>
     internal static async Task<(FreeList? List, IReadOnlyList<string> Names)> ReadAsync(IObjectStore store,
-        string applianceId, ObjectKeys keys, CancellationToken cancellationToken)
+        string applianceId, ObjectKeys keys, CancellationToken cancellationToken,
+        Func<NataliaException, bool>? passesOver = null)
     {
         string[] names = (await store.ListAllAsync(Prefix(applianceId), cancellationToken).ConfigureAwait(false))
             .Select(o => o.Name)
@@ -65,6 +67,9 @@ internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>>
                 // Made again from the deltas; the repository's check reports the damaged one until it is replaced.
             }
             catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+            {
+            }
+            catch (NataliaException unreadable) when (passesOver?.Invoke(unreadable) == true)
             {
             }
         }

@@ -72,6 +72,12 @@ internal static class Deltas
             // The finding was told above, or the point may come back.
             bool isTold = manifests.Contains(run) || view.LostManifests.Exists(m => m.Sequence == run.Sequence);
             if (isTold && !isReplaced) continue;
+            if (!isTold && view.Unreadable.Contains(name))
+            {
+                plan.Add(view.Finding(RepairFindingKind.DeltaLost, RepairAction.Kept, name),
+                    RepairWords.DeltaUnreadable(name));
+                continue;
+            }
             (bool Goes, DateTime? LockedUntilUtc) taken = await view.TakeAsync(name,
                 cancellationToken).ConfigureAwait(false);
             RepairDeed? deed = taken.Goes ? (hands, stop) => hands.DeleteAsync(name, 0, stop) : null;

@@ -57,6 +57,11 @@ internal sealed class RepairView(
 
     /// <summary>What the log knows to be damaged.</summary>
     internal DamageState KnownDamage { get; private set; } = null!;
+
+    /// <summary>The list of free space, null when it is not there or not whole, and the names of all such
+    /// lists.</summary>
+    internal (FreeList? List, IReadOnlyList<string> Names) KnownFree { get; private set; }
+
     private HashSet<string> _readers = [];
 
     /// <summary>Whether somebody reads a point: a restore of this process, or a server anywhere.</summary>
@@ -104,6 +109,8 @@ internal sealed class RepairView(
         KnownDamage = await DamageRecords.ReadAsync(ApplianceLog, _log, cancellationToken).ConfigureAwait(false);
         Renewals = await RenewalRecord.ReadAsync(ApplianceLog, _log, Core.Clock.UtcNow(),
             cancellationToken).ConfigureAwait(false);
+        KnownFree = await FreeList.ReadAsync(Core.Store, applianceId, Core.Keys, cancellationToken,
+            Core.PassesOver).ConfigureAwait(false);
         _readers = await ReaderMarks.ReadAsync(Core, applianceId, cancellationToken).ConfigureAwait(false);
         var listed = new (Run Run, PointManifest? Manifest)?[runs.Count];
         await InParallel.RunAsync(Enumerable.Range(0, runs.Count).ToList(), 16, async i =>

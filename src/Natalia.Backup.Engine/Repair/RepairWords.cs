@@ -186,6 +186,9 @@ internal readonly record struct RepairWords(string Planned, string Done)
     internal static RepairWords DeltaNeedless(string name, string damage) =>
         $"The delta '{name}' is damaged: {damage} Nothing needs it any more.";
 
+    internal static RepairWords DeltaUnreadable(string name) =>
+        $"The store could not read the delta '{name}', which may pass, so that it is kept. Restoring does not need it.";
+
     internal static RepairWords FreeListDamaged(bool canBeMade) => canBeMade
         ? Of("The list of free space cannot be read. It is derived, and ", "would be", "was", " made again.")
         : "The list of free space cannot be read. It is derived, and can be made again when the points that are lost "

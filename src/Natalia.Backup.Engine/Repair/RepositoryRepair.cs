@@ -21,14 +21,16 @@ internal sealed class RepositoryRepair(RepositoryCore core, KeyRing keys, Repair
         var findings = new List<RepairFinding>();
         if (core.Settings.Cipher != Cipher.None)
             await CheckKeysAsync(findings, cancellationToken).ConfigureAwait(false);
-        HashSet<string> broken = await CheckLogsAsync(findings, cancellationToken).ConfigureAwait(false);
+        var logs = new RereadStore(core.Store);
+        HashSet<string> broken = await CheckLogsAsync(logs, findings, cancellationToken).ConfigureAwait(false);
         int whole = 0, lost = 0, removed = 0;
         long unneeded = 0, freed = 0;
         foreach (KnownAppliance appliance in appliances)
         {
-            var store = new RereadStore(core.Store);
-            var repair = new ApplianceRepair(core.Through(store), store, appliance.ApplianceId, appliance.Name, options,
-                broken.Contains(appliance.ApplianceId), progress);
+            var store = new RereadStore(core.Store, logs.Unreadable.Where(name =>
+                name.StartsWith(Layout.Appliance(appliance.ApplianceId), StringComparison.Ordinal)));
+            var repair = new ApplianceRepair(core.ThroughForRepair(store), store, appliance.ApplianceId,
+                appliance.Name, options, broken.Contains(appliance.ApplianceId), progress);
             try
             {
                 await repair.ExecuteAsync(cancellationToken).ConfigureAwait(false);
@@ -91,11 +93,11 @@ internal sealed class RepositoryRepair(RepositoryCore core, KeyRing keys, Repair
     }
 
     /// <returns>The appliances whose log is not what was written.</returns>
-    private async Task<HashSet<string>> CheckLogsAsync(List<RepairFinding> findings,
+    private async Task<HashSet<string>> CheckLogsAsync(RereadStore store, List<RepairFinding> findings,
         CancellationToken cancellationToken)
     {
         var broken = new HashSet<string>(StringComparer.Ordinal);
-        foreach (CheckResult result in await AuditVerification.ExecuteAsync(core.Store, new AuditExpectations(),
+        foreach (CheckResult result in await AuditVerification.ExecuteForRepairAsync(store,
             cancellationToken).ConfigureAwait(false))
         {
             if (result.Result != CheckOutcome.Failed) continue;

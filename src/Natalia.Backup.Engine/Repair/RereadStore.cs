@@ -8,9 +8,12 @@ namespace Natalia.Backup.Engine.Repair;
 /// not be read then either. What the medium does not give today it may give tomorrow: nobody may be given up for that
 /// alone.
 /// </summary>
-internal sealed class RereadStore(IObjectStore inner) : WrappedStore(inner)
+/// <param name="inner">The store.</param>
+/// <param name="unreadable">Names that could not be read before.</param>
+internal sealed class RereadStore(IObjectStore inner, IEnumerable<string>? unreadable = null) : WrappedStore(inner)
 {
-    private readonly ConcurrentDictionary<string, bool> _unreadable = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _unreadable = new(
+        (unreadable ?? []).Select(name => new KeyValuePair<string, bool>(name, true)), StringComparer.Ordinal);
 
     /// <summary>The names of objects that are there and that the store could not read.</summary>
     internal ICollection<string> Unreadable => _unreadable.Keys;

@@ -43,8 +43,7 @@ internal sealed class Unneeded(RepairView view, RepairPlan plan, bool isLogBroke
         long newest = _staying.Select(l => l.Run.Sequence).DefaultIfEmpty(0).Max();
         HashSet<Run> withManifest = [.. _staying.Select(l => l.Run)];
         long floor = FindFloor(withManifest);
-        (FreeList? before, IReadOnlyList<string> names) = await FreeList.ReadAsync(view.Core.Store, view.ApplianceId,
-            view.Core.Keys, cancellationToken).ConfigureAwait(false);
+        (FreeList? before, IReadOnlyList<string> names) = view.KnownFree;
         Sort(newest, floor, new FreeSet(before?.Free));
         await ForgetGivenBackAsync(cancellationToken).ConfigureAwait(false);
         foreach ((Run run, Heap heap) in _waiting.Values)

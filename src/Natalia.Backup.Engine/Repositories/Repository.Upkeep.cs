@@ -137,7 +137,8 @@ public sealed partial class Repository
         IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         _ = _core.SigningSeed;
-        List<KnownAppliance> appliances = [.. await GetAppliancesAsync(cancellationToken).ConfigureAwait(false)];
+        List<KnownAppliance> appliances = [.. await new ApplianceBook(_core.ThroughForRepair(_core.Store))
+            .GetAppliancesAsync(cancellationToken).ConfigureAwait(false)];
         if (options.ApplianceIds is not null) appliances.RemoveAll(a => !options.ApplianceIds.Contains(a.ApplianceId));
         return await new RepositoryRepair(_core, _keys, options, onFailure, progress).ExecuteAsync(appliances,
             cancellationToken).ConfigureAwait(false);

@@ -33,6 +33,7 @@ public sealed class AuditVerification
 
     private readonly IProgress<OperationProgress>? _progress;
     private long _read, _found;
+    private bool PassesOverUnreadable { get; init; }
 
     private AuditVerification(IObjectStore store, AuditExpectations expectations,
         IProgress<OperationProgress>? progress)
@@ -59,6 +60,13 @@ public sealed class AuditVerification
     public static Task<IReadOnlyList<CheckResult>> ExecuteAsync(IObjectStore store, AuditExpectations expectations,
         IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
         new AuditVerification(store, expectations, progress).ExecuteAsync(cancellationToken);
+
+    /// <summary>The same without expectations, for who repairs: a record that the store does not give is a break of its
+    /// log and no error, so that all else is looked at.</summary>
+    internal static Task<IReadOnlyList<CheckResult>> ExecuteForRepairAsync(IObjectStore store,
+        CancellationToken cancellationToken) =>
+        new AuditVerification(store, new AuditExpectations(), null) { PassesOverUnreadable = true }
+            .ExecuteAsync(cancellationToken);
 
     private async Task<IReadOnlyList<CheckResult>> ExecuteAsync(CancellationToken cancellationToken)
     {
@@ -255,12 +263,13 @@ public sealed class AuditVerification
         Anchors anchors, CancellationToken cancellationToken)
     {
         var chain = new AuditChain(applianceId, _settings.AuditKey);
-        int objects = await ReadAllAsync(prefix, chain.Add, cancellationToken).ConfigureAwait(false);
+        int objects = await ReadAllAsync(prefix, chain.Add, cancellationToken,
+            chain.AddUnreadable).ConfigureAwait(false);
         return (chain.Conclude(anchors.Hashes), objects);
     }
 
     private async Task<int> ReadAllAsync(string prefix, Action<string, byte[]> take,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, Action<string>? onUnreadable = null)
     {
         var names =
             new ConcurrentQueue<string>((await _store.ListAllAsync(prefix, cancellationToken).ConfigureAwait(false))
@@ -289,6 +298,12 @@ public sealed class AuditVerification
                 catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
                 {
                     // A manifest that went since it was listed. A record never goes; when one did, its followers tell.
+                    continue;
+                }
+                catch (NataliaException unreadable)
+                    when (PassesOverUnreadable && unreadable.ErrorId == ErrorIds.StoreReadFailed)
+                {
+                    onUnreadable?.Invoke(name);
                     continue;
                 }
                 take(name, bytes);

@@ -43,6 +43,64 @@ public sealed class NothingGivenUpTests
         await AssertWholeAsync(fixture, states);
     }
 
+    /// <summary>A point without a manifest is given up no sooner than one without blocks: what else cannot be had may
+    /// be the same trouble.</summary>
+    [Theory]
+    [InlineData(true, true, "/points/")]
+    [InlineData(true, false, "/points/")]
+    [InlineData(false, true, "/points/")]
+    [InlineData(false, true, "/meta/")]
+    [InlineData(false, false, "/meta/")]
+    public async Task While_the_store_fails_to_read_no_point_is_given_up_for_its_manifest(bool full, bool isMissing,
+        string room)
+    {
+        using var fixture = new RepositoryFixture();
+        byte[][] states = await MakeAsync(fixture, 4);
+        string manifest = (await fixture.Store.ListAllAsync(Layout.Manifests(Id), default))[0].Name;
+        byte[] whole = await fixture.Store.ReadAllAsync(manifest, default);
+        string unreadable = (await fixture.Store.ListAllAsync(Layout.Appliance(Id), default))
+            .Where(o => o.Name.Contains(room)).ElementAt(1).Name;
+        await ReplaceAsync(fixture, manifest, Flipped(whole, whole.Length - 40));
+        if (isMissing) await fixture.Store.DeleteAsync(manifest, default);
+        var hooked = new HookStore(fixture.Store)
+        {
+            Before = operation => operation == "read " + unreadable || operation == "open " + unreadable
+                ? throw new NataliaException(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, "A bad sector.")
+                : Task.CompletedTask,
+        };
+        using (Repository repairing = await fixture.OpenAsync(hooked))
+        {
+            RepairReport report = await repairing.RepairAsync(new RepairOptions { Full = full, RemoveLost = true },
+                (_, failure) => throw failure, null, default);
+            Assert.Equal(0, report.RemovedPoints);
+            Assert.Contains("could not read", Assert.Single(report.Findings, f => f.Object is string name
+                && (isMissing ? f.Kind == RepairFindingKind.ManifestMissing : name == manifest)).Detail);
+        }
+        if (!isMissing) await fixture.Store.DeleteAsync(manifest, default);
+        await fixture.Store.PutAsync(manifest, new ObjectContent(whole), PutOptions.Metadata, default);
+        await AssertWholeAsync(fixture, states);
+    }
+
+    [Theory]
+    [InlineData("data/")]
+    [InlineData("meta/")]
+    public async Task A_point_without_a_manifest_is_not_given_up_beside_a_room_that_is_not_mounted(string room)
+    {
+        using var fixture = new RepositoryFixture();
+        byte[][] states = await MakeAsync(fixture, 4);
+        var away = new Dictionary<string, byte[]>();
+        foreach (StoredObject item in (await fixture.Store.ListAllAsync(Layout.Appliance(Id) + room, default))
+            .Append((await fixture.Store.ListAllAsync(Layout.Manifests(Id), default))[0]))
+        {
+            away[item.Name] = await fixture.Store.ReadAllAsync(item.Name, default);
+            await fixture.Store.DeleteAsync(item.Name, default);
+        }
+        Assert.Equal(0, (await RepairAsync(fixture, s_giveUp)).RemovedPoints);
+        foreach (KeyValuePair<string, byte[]> item in away)
+            await fixture.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
+        await AssertWholeAsync(fixture, states);
+    }
+
     [Fact]
     public async Task The_newest_point_is_not_given_up_when_its_manifest_is_damaged()
     {

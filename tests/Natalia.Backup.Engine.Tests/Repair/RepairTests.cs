@@ -699,6 +699,56 @@ public sealed class RepairTests
         Assert.Equal(RepairOutcome.Whole, (await RepairAsync(again, s_full)).Outcome);
     }
 
+    /// <summary>A bad sector under something small: it is like something damaged, all else is repaired, and nothing is
+    /// given up for it.</summary>
+    [Theory]
+    [InlineData("/delta/000000000003")]
+    [InlineData(".point-made.000000000002.")]
+    [InlineData(".point-made.000000000003.")]
+    [InlineData("/catalog/free-")]
+    [InlineData("/catalog/points-")]
+    public async Task A_small_object_that_the_store_does_not_give_keeps_nothing_else_from_being_repaired(string what)
+    {
+        using var fixture = new RepositoryFixture();
+        int count = what.Contains("points-") ? PointCatalog.ChunkSize + 4 : 4;
+        byte[] disk = Disk(100_000, 1);
+        using (Repository repository = await fixture.CreateAsync())
+        {
+            for (int i = 0; i < count; i++)
+            {
+                disk[i] ^= 1;
+                await BackupAsync(repository, disk);
+            }
+            await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+        }
+        string[] names = await NamesAsync(fixture.Store);
+        string manifest = names.Where(n => n.Contains("/points/")).ElementAt(1),
+            unreadable = names.Single(n => n.Contains(what));
+        byte[] bytes = await fixture.Store.ReadAllAsync(manifest, default);
+        await fixture.Store.DeleteAsync(manifest, default);
+        var hooked = new HookStore(fixture.Store)
+        {
+            Before = operation => operation == "read " + unreadable || operation == "open " + unreadable
+                ? throw new NataliaException(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, "A bad sector.")
+                : Task.CompletedTask,
+        };
+        using (Repository repairing = await fixture.OpenAsync(hooked))
+        {
+            RepairReport report = await RepairAsync(repairing, s_giveUp);
+            Assert.NotEqual(RepairOutcome.NotExamined, report.Outcome);
+            Assert.Equal((count - 1, 0), (report.WholePoints, report.RemovedPoints));
+            if (what.Contains("point-made"))
+                Assert.Contains("could not read",
+                    Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.AuditLogBroken).Detail);
+        }
+        await fixture.Store.PutAsync(manifest, new ObjectContent(bytes), PutOptions.Metadata, default);
+        Assert.Equal(count, (await TryAllAsync(fixture)).Whole.Count);
+        using Repository after = await fixture.OpenAsync();
+        Assert.DoesNotContain(await Natalia.Backup.Engine.Verification.AuditVerification.ExecuteAsync(fixture.Store,
+            new AuditExpectations(), default), r => r.Result == CheckOutcome.Failed);
+        Assert.Equal(0, (await RepairAsync(after, s_full)).LostPoints);
+    }
+
     /// <summary>A damaged object before a whole one of the same pack goes. The plan sees what will be read then, and
     /// not what is read today.</summary>
     [Theory]
