@@ -23,7 +23,9 @@ internal sealed class LiveQemuFixture : HypervisorFixture
     private readonly Machine _machine;
     private readonly bool _isPersistent;
 
-    internal LiveQemuFixture(bool isPersistent)
+    /// <param name="isPersistent">Whether the disks' images keep bitmaps.</param>
+    /// <param name="agentSocket">Where somebody plays the guest's agent; null when there is none.</param>
+    internal LiveQemuFixture(bool isPersistent, string? agentSocket = null)
     {
         _isPersistent = isPersistent;
         ImageFormat format = isPersistent ? ImageFormat.Qcow2 : ImageFormat.Raw;
@@ -33,6 +35,7 @@ internal sealed class LiveQemuFixture : HypervisorFixture
             Id = Guid.NewGuid().ToString(),
             Name = "natalia-qemu",
             MonitorSocket = "qmp.sock",
+            AgentSocket = agentSocket,
             Disks =
             [
                 new MachineDisk("data", "data.img", DiskRole.Data, format),
@@ -44,6 +47,10 @@ internal sealed class LiveQemuFixture : HypervisorFixture
         Make("system", RepositoryFixture.Disk(307_200, 2));
         Start();
     }
+
+    internal string Root => _root.Path;
+
+    internal Machine Machine => _machine;
 
     public override string DataDisk => "data";
 

@@ -14,7 +14,10 @@ internal sealed class GuestFreezer(Machine machine, HostCalls calls)
     private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(5), s_freeze = TimeSpan.FromSeconds(30),
         s_thaw = TimeSpan.FromSeconds(30), s_cleanUp = TimeSpan.FromMinutes(1);
 
-    /// <summary>Whether the file systems may be held: from the moment on in which it was asked for.</summary>
+    /// <summary>
+    /// Whether the file systems may be held for this run: from the moment on in which it was asked for, unless the
+    /// agent refused even to try.
+    /// </summary>
     internal bool MayHold { get; private set; }
 
     /// <summary>Freezes.</summary>
@@ -39,40 +42,49 @@ internal sealed class GuestFreezer(Machine machine, HostCalls calls)
         }
         catch (NataliaException e)
         {
+            // An agent takes no such command while somebody else holds the file systems: they are not ours to let go.
+            if (e is QmpException { IsCommandDisabled: true }) MayHold = false;
             return $"The guest did not put its data in order: {e.Message}";
         }
     }
 
     /// <summary>Lets the file systems go; tried again for a minute, whatever token is cancelled.</summary>
-    /// <returns>Why they may still be held, in a full sentence; null when they are not.</returns>
-    internal async Task<string?> ThawAsync()
+    internal async Task<GuestThaw> ThawAsync()
     {
-        if (machine.Agent is not string socket) return null;
+        if (machine.Agent is not string socket) return default;
         using var limit = new CancellationTokenSource(s_cleanUp);
-        string? why = null;
+        string? why = null, letGo = null;
         while (!limit.IsCancellationRequested)
         {
             try
             {
-                await calls.MakeAsync("thaw guest", async () =>
+                JsonElement thawed = await calls.MakeAsync("thaw guest", async () =>
                 {
                     using AgentClient agent = await AgentClient.ConnectAsync(socket, s_answer, limit.Token)
                         .ConfigureAwait(false);
-                    await agent.ExecuteAsync("guest-fsfreeze-thaw", null, s_thaw, limit.Token).ConfigureAwait(false);
+                    return await agent.ExecuteAsync("guest-fsfreeze-thaw", null, s_thaw, limit.Token)
+                        .ConfigureAwait(false);
                 }).ConfigureAwait(false);
-                return null;
+                // How many file systems were held until now.
+                if (thawed.ValueKind != JsonValueKind.Number || !thawed.TryGetInt64(out long count) || count <= 0)
+                    letGo ??= "The guest held its file systems no longer when it was told to let them go.";
+                return new GuestThaw(null, letGo);
             }
             catch (QmpException e) when (e.ErrorClass == "CommandNotFound")
             {
                 // An agent that cannot thaw has not frozen either.
-                return null;
+                return new GuestThaw(null, letGo ?? e.Message);
             }
             catch (NataliaException e)
             {
                 why = e.Message;
+                // Windows lets go of its own accord after ten seconds. It says so once; asked again it says nothing.
+                if (e is QmpException)
+                    letGo ??= $"The guest's file systems did not thaw as they should: {e.Message.TrimEnd('.')}. They "
+                        + "may have thawed too early.";
                 // Nobody is there who could hold anything.
                 if (!await LiveMachine.IsRunningAsync(machine, CancellationToken.None).ConfigureAwait(false))
-                    return null;
+                    return new GuestThaw(null, letGo ?? why);
             }
             catch (OperationCanceledException)
             {
@@ -80,6 +92,13 @@ internal sealed class GuestFreezer(Machine machine, HostCalls calls)
             }
             await Task.Delay(500).ConfigureAwait(false);
         }
-        return $"The guest's file systems may still be frozen: {why}";
+        string still = $"The guest's file systems may still be frozen: {why}";
+        return new GuestThaw(still, letGo ?? still);
     }
 }
+
+/// <summary>What came of letting the file systems go.</summary>
+/// <param name="StillHeld">Why they may still be held, in a full sentence; null when they are not.</param>
+/// <param name="LetGo">Why they may have been let go of before, so that nothing is known of what was taken meanwhile,
+/// in a full sentence; null when they were held until now.</param>
+internal readonly record struct GuestThaw(string? StillHeld, string? LetGo);

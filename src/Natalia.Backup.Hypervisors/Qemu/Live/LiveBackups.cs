@@ -44,10 +44,9 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
                 .ToDictionary(s => s.DiskId, s => s.Source, StringComparer.Ordinal);
             return new QemuFrozenDisks(this, note, machine, sources, state, readAttachments);
         }
-        catch
+        catch (Exception failure)
         {
-            using var limit = new CancellationTokenSource(s_cleanUpLimit);
-            await LetGoAsync(machine, note, isStateKept: false, limit.Token).ConfigureAwait(false);
+            if (await ClearAsync(machine, note, failure).ConfigureAwait(false) is NataliaException left) throw left;
             throw;
         }
     }
@@ -116,12 +115,17 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
         }
     }
 
-    /// <summary>Lets go of a run's frozen state, and of what would count from it unless that is kept.</summary>
+    /// <summary>
+    /// Lets go of a run's frozen state, and of what would count from it unless that is kept. What takes room goes
+    /// before anything is written.
+    /// </summary>
     internal async Task LetGoAsync(LiveMachine machine, BackupNote note, bool isStateKept,
         CancellationToken cancellationToken)
     {
-        BackupNote? written = BackupNote.GetAll(machine.Machine).FirstOrDefault(n => n.RunId == note.RunId);
-        if (written?.IsGuestFrozen == true) await ThawAsync(machine.Machine, note).ConfigureAwait(false);
+        bool wasHeld = BackupNote.GetAll(machine.Machine).FirstOrDefault(n => n.RunId == note.RunId)?.IsGuestFrozen
+            == true;
+        bool isHeld = wasHeld
+            && (await new GuestFreezer(machine.Machine, calls).ThawAsync().ConfigureAwait(false)).StillHeld is not null;
         if (await LiveMachine.IsRunningAsync(machine.Machine, cancellationToken).ConfigureAwait(false))
         {
             await machine.ReleaseAsync(note, cancellationToken).ConfigureAwait(false);
@@ -129,61 +133,103 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
         }
         // With the VM's process everything has ended but the files.
         else calls.Make("delete overlays", () => LiveMachine.DeleteOverlays(machine.Machine, note));
-        await ForgetAsync(machine, note, cancellationToken).ConfigureAwait(false);
+        BackupNote now = note with { IsGuestFrozen = isHeld };
+        if (!await ForgetAsync(machine, now, cancellationToken).ConfigureAwait(false) && wasHeld && !isHeld)
+            calls.Make("note thaw", () => now.Write(machine.Machine));
+    }
+
+    /// <summary>Removes what a failed freeze made, without hiding why it failed.</summary>
+    /// <returns>Null when it is gone; else the failure, which says now what may still be there.</returns>
+    private async Task<NataliaException?> ClearAsync(LiveMachine machine, BackupNote note, Exception failure)
+    {
+        using var limit = new CancellationTokenSource(s_cleanUpLimit);
+        try
+        {
+            await LetGoAsync(machine, note, isStateKept: false, limit.Token).ConfigureAwait(false);
+            return null;
+        }
+        catch (Exception left) when (left is NataliaException or OperationCanceledException or IOException
+            or UnauthorizedAccessException)
+        {
+            string name = machine.Machine.Name;
+            return FailedFreeze.Tell(failure, left, $"the frozen state of '{name}'", name,
+                $"What run {note.RunId} made in '{machine.Machine.Folder}' may still be there, because it could not be "
+                + $"removed: {left.Message}", "The next backup removes it.");
+        }
     }
 
     private async Task<FrozenState> FreezeAsync(LiveMachine machine, BackupNote note,
         List<(LiveDisk Disk, string? Since)> disks, ApplianceDescription appliance, FreezeRequest how,
         CancellationToken cancellationToken)
     {
+        // Before the guest holds anything: files are made, and programs started, as slowly as the machine is busy.
+        await machine.AddOverlaysAsync(note, disks, cancellationToken).ConfigureAwait(false);
         var guest = new GuestFreezer(machine.Machine, calls);
         string? reason = null;
         var warnings = new List<string>();
+        DateTime time;
         try
         {
             if (how.Quiescing != Quiescing.Skip)
                 reason = await guest.FreezeAsync(cancellationToken).ConfigureAwait(false);
-            if (reason is not null && how.Quiescing == Quiescing.Require)
-                throw new NataliaException(ErrorIds.QuiesceFailed, NataliaErrorKind.InvalidOperation,
-                    $"The guest of '{appliance.Name}' was to put its data in order, and did not. {reason}",
-                    appliance.Name, "See whether qemu-guest-agent runs in the guest, or do not require it.");
+            RefuseUnquiesced(reason, appliance, how);
+            time = clock.UtcNow();
             await machine.FreezeAsync(note, disks, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
-            if (guest.MayHold)
-            {
-                if (await ThawAsync(machine.Machine, note).ConfigureAwait(false) is string still) warnings.Add(still);
-            }
-            else if (note.IsGuestFrozen)
-                calls.Make("note thaw", () => (note with { IsGuestFrozen = false }).Write(machine.Machine));
+            GuestThaw thaw = guest.MayHold ? await guest.ThawAsync().ConfigureAwait(false) : default;
+            reason ??= thaw.LetGo;
+            if (thaw.StillHeld is not null) warnings.Add(thaw.StillHeld);
+            else if (note.IsGuestFrozen && NoteThaw(machine.Machine, note) is string trouble) warnings.Add(trouble);
         }
+        RefuseUnquiesced(reason, appliance, how);
         bool isQuiesced = how.Quiescing != Quiescing.Skip && reason is null;
-        return new FrozenState(clock.UtcNow(), isQuiesced ? Consistency.FileSystem : Consistency.Crash, reason,
-            warnings);
+        return new FrozenState(time, isQuiesced ? Consistency.FileSystem : Consistency.Crash, reason, warnings);
     }
 
-    /// <summary>Lets the guest go on, and notes that it does.</summary>
-    private async Task<string?> ThawAsync(Machine vm, BackupNote note)
+    private static void RefuseUnquiesced(string? reason, ApplianceDescription appliance, FreezeRequest how)
     {
-        string? still = await new GuestFreezer(vm, calls).ThawAsync().ConfigureAwait(false);
-        if (still is null) calls.Make("note thaw", () => (note with { IsGuestFrozen = false }).Write(vm));
-        return still;
+        if (reason is null || how.Quiescing != Quiescing.Require) return;
+        throw new NataliaException(ErrorIds.QuiesceFailed, NataliaErrorKind.InvalidOperation,
+            $"The guest of '{appliance.Name}' was to put its data in order, and did not. {reason}",
+            appliance.Name, "See whether qemu-guest-agent runs in the guest, or do not require it.");
+    }
+
+    /// <summary>
+    /// Notes that the guest goes on. Where that cannot be written nothing else depends on it: the guest is told once
+    /// more to go on when the frozen state goes.
+    /// </summary>
+    /// <returns>Why it is not noted, in a full sentence; null when it is.</returns>
+    private string? NoteThaw(Machine vm, BackupNote note)
+    {
+        try
+        {
+            calls.Make("note thaw", () => (note with { IsGuestFrozen = false }).Write(vm));
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return $"That the guest's file systems are held no longer could not be noted in '{vm.Folder}': {e.Message}";
+        }
     }
 
     /// <summary>Takes the note of a run away when nothing stands for it any more.</summary>
-    private async Task ForgetAsync(LiveMachine machine, BackupNote note, CancellationToken cancellationToken)
+    /// <returns>False when something stands still, or may.</returns>
+    private async Task<bool> ForgetAsync(LiveMachine machine, BackupNote note, CancellationToken cancellationToken)
     {
         Machine vm = machine.Machine;
         if (await LiveMachine.IsRunningAsync(vm, cancellationToken).ConfigureAwait(false))
         {
             IReadOnlyList<LiveDisk> disks = await machine.GetDisksAsync(cancellationToken).ConfigureAwait(false);
             ISet<string> frozen = await machine.GetFrozenNamesAsync(cancellationToken).ConfigureAwait(false);
-            if (disks.Any(d => d.Bitmaps.Any(b => b.Name == note.Bitmap)) || IsFrozen(vm, note, frozen, disks)) return;
+            if (disks.Any(d => d.Bitmaps.Any(b => b.Name == note.Bitmap)) || IsFrozen(vm, note, frozen, disks))
+                return false;
         }
         // What is kept in an image of a VM that is switched off is looked for when it runs again.
-        else if (KeepsBitmaps(vm)) return;
+        else if (KeepsBitmaps(vm)) return false;
         calls.Make("forget", () => note.Delete(vm));
+        return true;
     }
 
     /// <summary>Notes of runs of this history that died before anything stood for them.</summary>

@@ -38,11 +38,8 @@ internal sealed class LiveMachine(Machine machine, HostCalls calls)
             .OfType<LiveDisk>()];
     }, cancellationToken);
 
-    /// <summary>
-    /// Makes the overlays, and at one moment for all disks: begins the jobs that keep what is overwritten, the bitmaps
-    /// that count from now on, and the copies of those that counted until now.
-    /// </summary>
-    internal async Task FreezeAsync(BackupNote note, IReadOnlyList<(LiveDisk Disk, string? Since)> disks,
+    /// <summary>Makes the overlays that the frozen state needs; nothing is frozen by that.</summary>
+    internal async Task AddOverlaysAsync(BackupNote note, IReadOnlyList<(LiveDisk Disk, string? Since)> disks,
         CancellationToken cancellationToken)
     {
         string program = QemuPrograms.Require(QemuPrograms.Image, "qemu-utils");
@@ -68,15 +65,22 @@ internal sealed class LiveMachine(Machine machine, HostCalls calls)
                     cancellationToken).ConfigureAwait(false);
             return true;
         }, cancellationToken).ConfigureAwait(false);
-        await DoAsync("freeze", async monitor =>
-        {
-            var actions = new JsonArray();
-            for (int i = 0; i < disks.Count; i++) AddActions(actions, note, i, disks[i].Disk, disks[i].Since);
-            await monitor.ExecuteAsync("transaction", new JsonObject { ["actions"] = actions },
-                cancellationToken).ConfigureAwait(false);
-            return true;
-        }, cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>
+    /// At one moment for all disks: begins the jobs that keep what is overwritten, the bitmaps that count from now on,
+    /// and the copies of those that counted until now. One command only: a guest that holds its file systems meanwhile
+    /// does so for seconds.
+    /// </summary>
+    internal Task FreezeAsync(BackupNote note, IReadOnlyList<(LiveDisk Disk, string? Since)> disks,
+        CancellationToken cancellationToken) => DoAsync("freeze", async monitor =>
+    {
+        var actions = new JsonArray();
+        for (int i = 0; i < disks.Count; i++) AddActions(actions, note, i, disks[i].Disk, disks[i].Since);
+        await monitor.ExecuteAsync("transaction", new JsonObject { ["actions"] = actions },
+            cancellationToken).ConfigureAwait(false);
+        return true;
+    }, cancellationToken);
 
     /// <summary>Lets the frozen disks be read over a socket, which is the result.</summary>
     internal Task<string> ExportAsync(BackupNote note, IReadOnlyList<(LiveDisk Disk, string? Since)> disks,

@@ -14,4 +14,9 @@ internal sealed class QmpException(string peer, string command, string errorClas
     internal string ErrorClass => errorClass;
 
     internal string ServerText => text;
+
+    /// <summary>Whether the command is unknown there, or not allowed, for good or at this moment.</summary>
+    internal bool IsCommandDisabled =>
+        errorClass == "CommandNotFound"
+        || text.IndexOf("has been disabled", StringComparison.OrdinalIgnoreCase) >= 0;
 }
