@@ -38,6 +38,9 @@ internal sealed class IscsiSession : IDisposable
 
     internal Nexus Nexus { get; }
 
+    /// <summary>A PDU that has begun is sent to its end whatever becomes of its task: this alone ends it.</summary>
+    private CancellationToken SessionToken => _stop!.Token;
+
     /// <summary>Serves until the initiator logs out, goes, or breaks the protocol.</summary>
     internal async Task ExecuteAsync(CancellationToken cancellationToken)
     {
@@ -235,7 +238,8 @@ internal sealed class IscsiSession : IDisposable
             };
             task.Command.Header.AsSpan(8, 8).CopyTo(ask.Header.AsSpan(8));
             // It has no number of its own, and tells what the next one will be.
-            await _pdus.WriteAsync(ask, pdu => Number(pdu, counts: false), task.Token).ConfigureAwait(false);
+            await _pdus.WriteAsync(ask, pdu => Number(pdu, counts: false), task.Token, SessionToken)
+                .ConfigureAwait(false);
             await there.ConfigureAwait(false);
         }
     }
@@ -272,7 +276,8 @@ internal sealed class IscsiSession : IDisposable
                 [44] = isTold ? count : 0,
             };
             bool counts = isTold;
-            await _pdus.WriteAsync(data, pdu => Number(pdu, counts, task), task.Token).ConfigureAwait(false);
+            await _pdus.WriteAsync(data, pdu => Number(pdu, counts, task), task.Token, SessionToken)
+                .ConfigureAwait(false);
             offset += length;
         }
         if (isTold) return;
@@ -287,11 +292,12 @@ internal sealed class IscsiSession : IDisposable
             [44] = count,
         };
         answer.Header[3] = reply.Status;
-        await _pdus.WriteAsync(answer, pdu => Number(pdu, true, task), task.Token).ConfigureAwait(false);
+        await _pdus.WriteAsync(answer, pdu => Number(pdu, true, task), task.Token, SessionToken)
+            .ConfigureAwait(false);
     }
 
     private Task AnswerAsync(Pdu pdu, CancellationToken cancellationToken) =>
-        _pdus.WriteAsync(pdu, p => Number(p, counts: true), cancellationToken);
+        _pdus.WriteAsync(pdu, p => Number(p, counts: true), cancellationToken, cancellationToken);
 
     /// <summary>Called when it is the PDU's turn to be sent.</summary>
     private void Number(Pdu pdu, bool counts, IscsiTask? ends = null)

@@ -40,12 +40,16 @@ internal sealed class PduStream(Stream stream) : IDisposable
     }
 
     internal Task WriteAsync(Pdu pdu, CancellationToken cancellationToken) =>
-        WriteAsync(pdu, null, cancellationToken);
+        WriteAsync(pdu, null, cancellationToken, cancellationToken);
 
     /// <summary>Sends a PDU.</summary>
     /// <param name="pdu">The PDU.</param>
     /// <param name="number">Gives it its numbers, when its turn has come: they must be sent in their order.</param>
-    internal async Task WriteAsync(Pdu pdu, Action<Pdu>? number, CancellationToken cancellationToken)
+    /// <param name="turn">Ends the wait for its turn, as long as nothing of it is sent.</param>
+    /// <param name="cancellationToken">Ends the sending, and with it the connection: behind a part of a PDU nobody
+    /// finds the next one.</param>
+    internal async Task WriteAsync(Pdu pdu, Action<Pdu>? number, CancellationToken turn,
+        CancellationToken cancellationToken)
     {
         int length = pdu.Data.Length, padded = (length + 3) & ~3;
         int total = Pdu.HeaderBytes + padded + (HasHeaderDigest ? 4 : 0) + (HasDataDigest && length > 0 ? 4 : 0);
@@ -60,7 +64,7 @@ internal sealed class PduStream(Stream stream) : IDisposable
                 pdu.Header[7] = (byte)length;
                 Fill(pdu, bytes, length, padded);
                 await peer.WriteAsync(bytes, 0, total, cancellationToken).ConfigureAwait(false);
-            }, cancellationToken).ConfigureAwait(false);
+            }, turn).ConfigureAwait(false);
         }
         finally
         {

@@ -6,6 +6,7 @@ using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Serving.Iscsi;
 using Natalia.Backup.Serving.Network;
 using Natalia.Backup.Serving.Overlays;
+using Natalia.Backup.Serving.Scsi;
 using Natalia.Backup.Serving.Tests.Overlays;
 using Natalia.Backup.Testing;
 
@@ -252,6 +253,100 @@ public sealed class IscsiHostileTests : IDisposable
             Assert.Equal(0x25, Answer(stream)[0]);
         });
         Assert.InRange(GC.GetTotalMemory(true) - before, long.MinValue, 16L << 20);
+    }
+
+    [Theory]
+    // ABORT TASK, ABORT TASK SET.
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_task_that_is_aborted_while_its_answer_is_sent_leaves_no_part_of_a_PDU(int function)
+    {
+        using var listener = new TcpListener(System.Net.IPAddress.Loopback, 0);
+        listener.Start();
+        using NetworkStream stream = await Peer.ConnectAsync((System.Net.IPEndPoint)listener.LocalEndpoint);
+        byte[] read = Command(1, 0xC1, 65536, [0x28, 0, 0, 0, 0, 0, 0, 0, 128, 0]),
+            abort = Pdu(Opcodes.TaskManagement, (byte)(0x80 | function), [], (16, 2), (20, 1), (24, 2));
+        using var halting = new HaltingStream((await listener.AcceptTcpClientAsync()).GetStream(),
+            read.Length + abort.Length);
+        using var pdus = new PduStream(halting);
+        using var session = new IscsiSession(_target, pdus, halting, new SessionTerms(), new Nexus("i"), 1, 1);
+        Task served = session.ExecuteAsync(default);
+
+        stream.Write(read);
+        await halting.Halted.Task.WaitAsync(TimeSpan.FromMinutes(1));
+        stream.Write(abort);
+        await halting.AllTaken.Task.WaitAsync(TimeSpan.FromMinutes(1));
+        halting.GoOn.SetResult();
+
+        // The PDU that had begun, whole; and no other of that task.
+        Assert.Equal(48 + 8192, Answer(stream).Length);
+        byte[] done = Answer(stream);
+        Assert.Equal((Opcodes.TaskManagementResponse, 0), (done[0], done[2]));
+        stream.Write(Command(3, 0x81, 0, [0x00]));
+        Assert.Equal(0x21, Answer(stream)[0]);
+        stream.Dispose();
+        await Task.WhenAny(served);
+    }
+
+    /// <summary>A connection that stands still in the middle of the first thing that it is to send.</summary>
+    private sealed class HaltingStream(NetworkStream inner, int allBytes) : Stream
+    {
+        private int _taken;
+        private bool _hasHalted;
+
+        internal TaskCompletionSource Halted { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        internal TaskCompletionSource GoOn { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>Ends when all bytes that were to come were taken, and more are asked for.</summary>
+        internal TaskCompletionSource AllTaken { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public override bool CanRead => true;
+        public override bool CanSeek => false;
+        public override bool CanWrite => true;
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override async Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken stop) =>
+            await ReadAsync(buffer.AsMemory(offset, count), stop);
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken stop = default)
+        {
+            if (_taken == allBytes) AllTaken.TrySetResult();
+            int read = await inner.ReadAsync(buffer, stop);
+            _taken += read;
+            return read;
+        }
+
+        public override async Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken stop)
+        {
+            int before = _hasHalted ? 0 : count / 2;
+            if (!_hasHalted)
+            {
+                _hasHalted = true;
+                await inner.WriteAsync(buffer.AsMemory(offset, before), stop);
+                Halted.SetResult();
+                await GoOn.Task.WaitAsync(stop);
+            }
+            await inner.WriteAsync(buffer.AsMemory(offset + before, count - before), stop);
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+        public override void Flush() { }
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing) inner.Dispose();
+            base.Dispose(disposing);
+        }
     }
 
     public void Dispose()
