@@ -45,6 +45,10 @@ internal sealed class ImageFileWriter : IDisposable
     /// <inheritdoc cref="FlushFile"/>
     internal Action<string> FlushFolder { get; set; } = StableFile.FlushFolder;
 
+    /// <summary>Whether a file that is replaced leaves its rights to the new one, whose own are the owner's
+    /// alone.</summary>
+    internal bool KeepsRights { get; set; }
+
     /// <summary>How many bytes went past the page cache.</summary>
     internal long DirectBytes => Interlocked.Read(ref _directBytes);
 
@@ -228,6 +232,7 @@ internal sealed class ImageFileWriter : IDisposable
 
     private void Publish(string partial)
     {
+        if (KeepsRights && File.Exists(Path)) PrivateFile.TakeRightsOf(partial, Path);
         if (_overwrite) FileMove.Replace(partial, Path);
         else File.Move(partial, Path);
     }

@@ -23,6 +23,12 @@ public sealed class RawDiskTarget : IDiskTarget
     /// <inheritdoc/>
     public bool AcceptsAnyOrder => true;
 
+    /// <summary>
+    /// Whether a file that is replaced leaves its rights to the new image, as its VM needs them. Without that the new
+    /// one is its owner's alone.
+    /// </summary>
+    public bool KeepsRights { init => _file.KeepsRights = value; }
+
     /// <inheritdoc cref="ImageFileWriter.FlushFile"/>
     internal Action<PositionalFile> FlushFile { init => _file.FlushFile = value; }
 

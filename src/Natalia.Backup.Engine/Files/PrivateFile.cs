@@ -33,4 +33,19 @@ public static class PrivateFile
         return new FileStream(path, mode, access, FileShare.None, bufferSize, options);
 #endif
     }
+
+    /// <summary>
+    /// Gives a file that is to take another one's place the rights that the other one has: who may not read the old one
+    /// may not read the new one, and who may still does. Nothing on Windows.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="other">The one whose place it takes.</param>
+    /// <exception cref="IOException">They cannot be given.</exception>
+    /// <exception cref="UnauthorizedAccessException">This user may not.</exception>
+    public static void TakeRightsOf(string path, string other)
+    {
+#if NET8_0_OR_GREATER
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(path, File.GetUnixFileMode(other));
+#endif
+    }
 }

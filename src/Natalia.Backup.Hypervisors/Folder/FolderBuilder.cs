@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 
@@ -32,7 +33,8 @@ internal sealed class FolderBuilder(string location, Func<CancellationToken, Tas
         Step("begin");
         try
         {
-            Directory.CreateDirectory(building.Path);
+            // What lies in it is as secret as the appliance.
+            PrivateFolder.Create(building.Path);
         }
         catch (UnauthorizedAccessException e)
         {

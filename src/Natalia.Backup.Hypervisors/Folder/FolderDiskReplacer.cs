@@ -23,8 +23,8 @@ internal sealed class FolderDiskReplacer(
         string name = PartialFiles.NameFor(image.File.Path);
         await PartialFiles.RemoveStaleAsync(Path.GetDirectoryName(image.File.Path)!, n => n == name, clock,
             cancellationToken).ConfigureAwait(false);
-        using (var target = new Target(new RawDiskTarget(image.File.Path, overwrite: true), sizeBytes,
-            () => RefuseUsed(appliance, image)))
+        var raw = new RawDiskTarget(image.File.Path, overwrite: true) { KeepsRights = true };
+        using (var target = new Target(raw, sizeBytes, () => RefuseUsed(appliance, image)))
             await write(target, cancellationToken).ConfigureAwait(false);
         FolderAppliance now = await find(appliance, cancellationToken).ConfigureAwait(false);
         if (now.Description.Disks.FirstOrDefault(d => d.DiskId == diskId)?.SizeBytes != sizeBytes)

@@ -89,7 +89,7 @@ internal sealed class FolderUnderConstruction(FolderBuilder builder, BuildingFol
     {
         if (how.Attachments.Count == 0) return;
         string room = Path.Combine(path, AttachmentFolder);
-        Directory.CreateDirectory(room);
+        PrivateFolder.Create(room);
         foreach (ApplianceAttachment attachment in how.Attachments)
         {
             if (!ApplianceAttachment.IsName(attachment.Name))
@@ -101,7 +101,7 @@ internal sealed class FolderUnderConstruction(FolderBuilder builder, BuildingFol
 
     private static void WriteFlushed(string file, byte[] bytes)
     {
-        using var stream = new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+        using FileStream stream = PrivateFile.Open(file, FileMode.CreateNew, FileAccess.Write);
         stream.Write(bytes, 0, bytes.Length);
         StableFile.Flush(stream);
     }

@@ -83,10 +83,7 @@ internal sealed class MachineDiskReplacer(FolderHypervisor folder, QemuImageSour
                     $"The new image of disk '{disk.Id}' cannot be made: {errors}", vm.Folder,
                     "See whether there is room for two images beside the VM's disks.");
             using (var file = new FileStream(converted, FileMode.Open, FileAccess.ReadWrite)) StableFile.Flush(file);
-#if NET8_0_OR_GREATER
-            // Who may not read the old image may not read the new one.
-            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(converted, File.GetUnixFileMode(old.Path));
-#endif
+            PrivateFile.TakeRightsOf(converted, old.Path);
             await RefuseRunningAsync(vm, cancellationToken).ConfigureAwait(false);
             // Whoever else has it open is refused here.
             RawDiskSource.Open(old).Dispose();

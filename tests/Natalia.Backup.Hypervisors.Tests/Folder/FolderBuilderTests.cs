@@ -61,6 +61,35 @@ public sealed class FolderBuilderTests : BuilderConformance
             "vars.fd")));
     }
 
+    [Fact]
+    public async Task Nobody_but_its_owner_may_read_a_VM_that_is_made()
+    {
+        if (OperatingSystem.IsWindows()) return;
+        await using var fixture = new Fixture();
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        const UnixFileMode Others = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute
+            | UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute;
+        var open = new List<string>();
+        RestoreSource.PointImage image = PointImages.Create(_ => open.AddRange(Open()));
+        ApplianceDescription made = await hypervisor.Require<IApplianceBuilder>("building").BuildAsync(image,
+            new BuildRequest
+            {
+                Name = "restored",
+                Attachments = [new ApplianceAttachment("vars.fd", AttachmentKind.UefiVariables, new byte[100])],
+            }, null, default);
+        Assert.Equal(["attachments", "vars.fd", "vm.json"], Directory.EnumerateFileSystemEntries(
+            fixture.FolderOf(made.NativeId!), "*", SearchOption.AllDirectories).Select(e => Path.GetFileName(e))
+            .Where(e => !e.EndsWith(".raw", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+        open.AddRange(Open());
+        Assert.Empty(open);
+
+        // While it is built as well.
+        IEnumerable<string> Open() => Directory.EnumerateDirectories(fixture.Location)
+            .Where(d => Path.GetFileName(d) != "original")
+            .SelectMany(d => Directory.EnumerateFileSystemEntries(d, "*", SearchOption.AllDirectories).Append(d))
+            .Where(e => (File.GetUnixFileMode(e) & Others) != 0);
+    }
+
     [Theory]
     [InlineData("..")]
     [InlineData(".hidden")]

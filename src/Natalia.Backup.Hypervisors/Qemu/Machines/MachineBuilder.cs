@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Folder;
@@ -109,7 +110,8 @@ internal sealed class MachineBuilder(string location, MachineFolders folders, Ho
     {
         try
         {
-            calls.Make("make folder", () => CreateFolder(machine.Folder));
+            // What lies in it is as secret as the appliance, and its sockets command the VM.
+            calls.Make("make folder", () => PrivateFolder.Create(machine.Folder));
             calls.Make("write description", machine.Write);
             calls.Make("name folder", () => Directory.Move(machine.Folder, named));
         }
@@ -125,19 +127,6 @@ internal sealed class MachineBuilder(string location, MachineFolders folders, Ho
             folders.Remove(machine, calls);
             throw NameInUse(machine.Name);
         }
-    }
-
-    private static void CreateFolder(string path)
-    {
-#if NET8_0_OR_GREATER
-        // What lies in it is as secret as the appliance, and its sockets command the VM.
-        if (!OperatingSystem.IsWindows())
-        {
-            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            return;
-        }
-#endif
-        Directory.CreateDirectory(path);
     }
 
     private void CheckPlace(BuildRequest how)
