@@ -6,7 +6,8 @@ namespace Natalia.Backup.Serving.Overlays;
 /// What was written over a disk: a file of clusters of 64 KiB, and a journal in it that tells which block lies where.
 /// Room is taken for what is written only. After a crash everything is there that was flushed: bytes are made durable
 /// before the journal names them, records carry a checksum, and a cluster that was given up is used again only when the
-/// journal says so durably. Thread-safe; the index takes some 40 bytes of memory for each cluster.
+/// journal says so durably. Thread-safe; the index takes some 40 bytes of memory for each cluster, and as much again
+/// for one that lies apart from the others.
 /// </summary>
 /// <remarks>
 /// Cluster 0 holds the header, twice (<see cref="OverlayHeader"/>). A journal's cluster holds records of 32 bytes
@@ -33,6 +34,7 @@ internal sealed class Overlay : IDisposable
     private readonly OverlayIdentity _identity;
     private readonly long _limitClusters;
     private readonly Dictionary<long, Place> _places = [];
+    private readonly BlockSet _written = new();
     private readonly BlockRanges _zeros = new();
     private readonly Stack<int> _free = new();
     private List<int> _givenUp = [];
@@ -170,6 +172,7 @@ internal sealed class Overlay : IDisposable
                         throw Invalid("it has a block outside the file");
                     _zeros.Remove(record.First, 1);
                     _places[record.First] = new Place((int)record.Second, record.Mask);
+                    _written.Add(record.First);
                 }
             }
             if (next == 0) throw Invalid("its journal is cut off");
@@ -212,14 +215,15 @@ internal sealed class Overlay : IDisposable
     {
         lock (_gate)
         {
-            end = Math.Min(end, _zeros.NextIn(block));
-            if (_places.Count == 0) return end;
-            // Whichever is less work.
-            if (end - block > _places.Count)
-                return _places.Keys.Where(b => b >= block).Append(end).Min() is long next && next < end ? next : end;
-            while (block < end && !_places.ContainsKey(block)) block++;
-            return block;
+            return Math.Min(Math.Min(end, _zeros.NextIn(block)), _written.NextIn(block));
         }
+    }
+
+    /// <summary>The first block from one on, and before another one, that was not written; else that other
+    /// one.</summary>
+    internal long WrittenEnd(long block, long end)
+    {
+        lock (_gate) return _written.NextOut(block, end);
     }
 
     /// <summary>The first block from one on that is not zeros by the overlay's word.</summary>
@@ -267,6 +271,7 @@ internal sealed class Overlay : IDisposable
         {
             if (known?.Mask == mask) return;
             _places[block] = new Place(cluster, mask);
+            _written.Add(block);
             if (isZero) _zeros.Remove(block, 1);
             _pending.Add(new OverlayRecord(OverlayRecordKind.Mapped, block, cluster, mask));
         }
@@ -286,21 +291,6 @@ internal sealed class Overlay : IDisposable
             _zeros.Add(first, count);
             _pending.Add(new OverlayRecord(OverlayRecordKind.Zeroed, first, count, 0));
             return true;
-        }
-    }
-
-    /// <summary>The blocks of a stretch that were written.</summary>
-    private IReadOnlyList<long> Written(long first, long count)
-    {
-        lock (_gate)
-        {
-            if (count > _places.Count) return [.. _places.Keys.Where(b => b >= first && b - first < count)];
-            var found = new List<long>();
-            for (long block = first; block < first + count; block++)
-            {
-                if (_places.ContainsKey(block)) found.Add(block);
-            }
-            return found;
         }
     }
 
@@ -448,11 +438,11 @@ internal sealed class Overlay : IDisposable
 
     private void Forget(long first, long count)
     {
-        IReadOnlyList<long> written = Written(first, count);
-        foreach (long block in written)
+        for (long block = _written.NextIn(first); block < first + count; block = _written.NextIn(block))
         {
             _givenUp.Add(_places[block].Cluster);
             _places.Remove(block);
+            _written.Remove(block);
         }
     }
 

@@ -130,7 +130,7 @@ public sealed class OverlayDisk : IServedDisk
         long zeros = _overlay.ZerosEnd(block);
         return zeros > block
             ? new DiskExtent(Math.Min(limit, zeros * Block - offset), true)
-            : new DiskExtent(Math.Min(limit, (block + 1) * Block - offset), false);
+            : new DiskExtent(Math.Min(limit, _overlay.WrittenEnd(block + 1, end) * Block - offset), false);
     }
 
     private async Task ReadWrittenAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)

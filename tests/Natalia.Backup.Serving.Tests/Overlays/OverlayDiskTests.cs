@@ -355,6 +355,75 @@ public sealed class OverlayDiskTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(1, 300)]
+    [InlineData(2, 100_000)]
+    public void A_set_of_blocks_knows_what_comes_next(int seed, int span)
+    {
+        var random = new Random(seed);
+        var set = new BlockSet();
+        var blocks = new SortedSet<long>();
+        // At a place where the words of several levels end.
+        long start = (1L << 24) - span / 2;
+        for (int i = 0; i < 5000; i++)
+        {
+            long block = start + random.Next(span);
+            if (random.Next(3) == 0)
+            {
+                blocks.Remove(block);
+                set.Remove(block);
+            }
+            else
+            {
+                blocks.Add(block);
+                set.Add(block);
+            }
+            long at = random.Next(4) == 0 ? random.Next() : start + random.Next(span);
+            SortedSet<long> behind = blocks.GetViewBetween(Math.Min(at, start + span), start + span);
+            Assert.Equal(behind.Count == 0 ? long.MaxValue : behind.Min, set.NextIn(at));
+            long end = at + random.Next(200), next = at;
+            while (next < end && blocks.Contains(next)) next++;
+            Assert.Equal(next, set.NextOut(at, end));
+        }
+        foreach (long block in blocks) set.Remove(block);
+        Assert.Equal(long.MaxValue, set.NextIn(0));
+    }
+
+    /// <summary>Whoever goes through all of an overlay does not begin anew at each block.</summary>
+    [Fact]
+    public void The_next_of_many_blocks_is_found_in_few_steps()
+    {
+        const int Count = 100_000;
+        var set = new BlockSet();
+        for (long i = 0; i < Count; i++) set.Add(i * 1000);
+        int found = 0;
+        for (long at = set.NextIn(0); at != long.MaxValue; at = set.NextIn(at + 1)) found++;
+        Assert.Equal(Count, found);
+        Assert.InRange(set.Steps, Count, 20L * Count);
+    }
+
+    [Fact]
+    public async Task Blocks_that_were_written_beside_each_other_are_told_of_at_once()
+    {
+        const long Block = 65536;
+        const int Count = 500;
+        var below = new FilledDisk(10_000 * Block);
+        using OverlayDisk disk = OverlayDisk.Open(below, Identity(below.SizeBytes), Path, 1L << 30, keep: true);
+        for (int n = 0; n < Count; n++) await disk.WriteAsync((10 + n) * Block, new byte[] { 1 }, default);
+        await disk.WriteZeroesAsync((10 + Count) * Block, 5 * Block, default);
+        var extents = new List<(long, bool)>();
+        for (long at = 0; at < disk.SizeBytes;)
+        {
+            DiskExtent extent = await disk.GetExtentAsync(at, disk.SizeBytes - at, default);
+            extents.Add((extent.Length, extent.IsHole));
+            at += extent.Length;
+        }
+        Assert.Equal([(10 * Block, false), (Count * Block, false), (5 * Block, true),
+            ((10_000 - 15 - Count) * Block, false)], extents);
+        // A part of one, as a client asks for it.
+        Assert.Equal(new DiskExtent(3 * Block, false), await disk.GetExtentAsync(11 * Block + 100, 3 * Block, default));
+    }
+
     private static async Task CheckAsync(OverlayDisk disk, byte[] expected, int offset, int length)
     {
         var buffer = new byte[length];
