@@ -24,7 +24,7 @@ public sealed class SshGuestChannel(ISshEndpoints endpoints, TimeProvider clock)
         CancellationToken cancellationToken)
     {
         GuestCredential login = RequireLogin(who, nativeId);
-        DateTimeOffset start = clock.GetUtcNow();
+        long start = clock.GetTimestamp();
         for (int refusals = 0; ;)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -44,7 +44,7 @@ public sealed class SshGuestChannel(ISshEndpoints endpoints, TimeProvider clock)
             {
                 failure = e;
             }
-            if (clock.GetUtcNow() - start + pause >= timeout)
+            if (clock.GetElapsedTime(start) + pause >= timeout)
                 throw failure is NataliaException { ErrorId: ErrorIds.AuthenticationFailed }
                     ? failure
                     : Late(nativeId, timeout, failure);

@@ -34,8 +34,8 @@ internal sealed class HostKeyEnrolment(TimeProvider clock)
                 : hypervisor.Find<IGuestAddresses>() is IGuestAddresses guests
                 ? await guests.FindGuestAsync(appliance, cancellationToken).ConfigureAwait(false)
                 : [];
-            DateTimeOffset start = clock.GetUtcNow();
-            foreach (SshEndpoint place in places.TakeWhile(_ => clock.GetUtcNow() - start < s_patienceForAll))
+            long start = clock.GetTimestamp();
+            foreach (SshEndpoint place in places.TakeWhile(_ => clock.GetElapsedTime(start) < s_patienceForAll))
             {
                 try
                 {

@@ -22,9 +22,15 @@ internal sealed class QemuFixture : IBuilderFixture, ITestBenchFixture
     private readonly List<IHypervisor> _connections = [];
     private readonly HashSet<string> _seen = [];
 
-    public QemuFixture() =>
+    private readonly bool _skipsTime;
+
+    /// <param name="skipsTime">See <see cref="HastyClock"/>.</param>
+    public QemuFixture(bool skipsTime = false)
+    {
+        _skipsTime = skipsTime;
         new Machine { Folder = Directory.CreateDirectory(_root["original"]).FullName, Id = "original", Name = "original" }
             .Write();
+    }
 
     internal MachineFolders Folders => new(_root.Path);
 
@@ -50,7 +56,7 @@ internal sealed class QemuFixture : IBuilderFixture, ITestBenchFixture
 
     public Task<IHypervisor> ConnectAsync(int? lifetime = null)
     {
-        IHypervisor connection = QemuHypervisor.Open(_root.Path, new HastyClock(),
+        IHypervisor connection = QemuHypervisor.Open(_root.Path, new HastyClock(_skipsTime),
             lifetime is int calls ? new MortalCalls(calls) : new HostCalls());
         _connections.Add(connection);
         return Task.FromResult(connection);

@@ -14,7 +14,8 @@ public sealed class QemuTestBenchTests : TestBenchConformance
 {
     public static string? Obstacle => Counterpart.Qemu.Obstacle;
 
-    protected override Task<ITestBenchFixture> OpenAsync() => Task.FromResult<ITestBenchFixture>(new QemuFixture());
+    protected override Task<ITestBenchFixture> OpenAsync() =>
+        Task.FromResult<ITestBenchFixture>(new QemuFixture(skipsTime: true));
 
     [StoreFact]
     public async Task The_variables_of_a_point_become_the_vms_and_others_are_not_taken()

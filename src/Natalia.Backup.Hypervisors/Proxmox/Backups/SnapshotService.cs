@@ -25,10 +25,11 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
         CancellationToken cancellationToken)
     {
         string vmid = ProxmoxCluster.VmidOf(appliance);
-        DateTimeOffset start = cluster.Client.Clock.GetUtcNow();
+        long start = cluster.Client.Clock.GetTimestamp();
+        DateTime startUtc = cluster.Client.Clock.UtcNow();
         ClusterGuest guest = await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
         GuestConfig config = await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
-        string name = Prefix + start.UtcDateTime.ToString("yyyyMMdd'T'HHmmssfff", CultureInfo.InvariantCulture);
+        string name = Prefix + startUtc.ToString("yyyyMMdd'T'HHmmssfff", CultureInfo.InvariantCulture);
 
         // A freeze that works leaves no line in a snapshot's log, so that the agent must be known to answer before.
         string? noFreeze = !guest.IsRunning ? "the VM was switched off"
@@ -95,7 +96,7 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
         {
             Consistency = consistency,
             Reason = reason,
-            Duration = cluster.Client.Clock.GetUtcNow() - start,
+            Duration = cluster.Client.Clock.GetElapsedTime(start),
         };
     }
 

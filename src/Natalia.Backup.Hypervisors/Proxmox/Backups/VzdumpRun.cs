@@ -78,7 +78,7 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
         BackupLog log = new();
         string what = $"The backup of VM {vmid} ('{guest.Name}') to '{storage}'";
         TaskOutcome outcome;
-        DateTimeOffset since = cluster.Client.Clock.GetUtcNow();
+        long since = cluster.Client.Clock.GetTimestamp();
         while (true)
         {
             // A run that found the VM held by something else wrote a log of its own.
@@ -102,7 +102,7 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             if (outcome.State != TaskState.Failed || log.Archive is not null
                 || !ProxmoxCluster.IsLockText(words, out string by))
                 break;
-            if (cluster.Client.Clock.GetUtcNow() - since >= request.LockTimeout)
+            if (cluster.Client.Clock.GetElapsedTime(since) >= request.LockTimeout)
                 throw await cluster.LockedAsync(vmid, by, request.LockTimeout, cancellationToken).ConfigureAwait(false);
             progress?.Report(new OperationProgress(ProxmoxCluster.WaitingText(vmid, by), 0, null));
             await cluster.Client.Clock.WaitAsync(TimeSpan.FromSeconds(30), cancellationToken).ConfigureAwait(false);
@@ -172,14 +172,14 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
     private async Task<Upid> StartAsync(string vmid, NativeBackupRequest request,
         IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        DateTimeOffset since = cluster.Client.Clock.GetUtcNow();
+        long since = cluster.Client.Clock.GetTimestamp();
         string answer = "";
         for (int tries = 0; tries < MaximumNoOps;)
         {
             ClusterGuest guest = await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
             if (guest.Lock is string by)
             {
-                if (cluster.Client.Clock.GetUtcNow() - since >= request.LockTimeout)
+                if (cluster.Client.Clock.GetElapsedTime(since) >= request.LockTimeout)
                     throw await cluster.LockedAsync(vmid, by, request.LockTimeout,
                         cancellationToken).ConfigureAwait(false);
                 progress?.Report(new OperationProgress(ProxmoxCluster.WaitingText(vmid, by), 0, null));

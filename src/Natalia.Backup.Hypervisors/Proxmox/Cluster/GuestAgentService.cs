@@ -42,11 +42,11 @@ internal sealed class GuestAgentService(ProxmoxCluster cluster) : IGuestChannel
         CancellationToken cancellationToken)
     {
         TimeProvider clock = cluster.Client.Clock;
-        DateTimeOffset start = clock.GetUtcNow();
+        long start = clock.GetTimestamp();
         while (true)
         {
             GuestAgentState state = await PingAsync(nativeId, cancellationToken).ConfigureAwait(false);
-            TimeSpan elapsed = clock.GetUtcNow() - start;
+            TimeSpan elapsed = clock.GetElapsedTime(start);
             if (state == GuestAgentState.Running) return new AgentGuest(this, nativeId);
             if (state == GuestAgentState.Disabled)
                 throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.ResourceUnavailable,
@@ -70,7 +70,7 @@ internal sealed class GuestAgentService(ProxmoxCluster cluster) : IGuestChannel
             throw new ArgumentException("The input of a guest command is 64 KiB at most.", nameof(command));
         string program = command.Arguments[0];
         TimeProvider clock = cluster.Client.Clock;
-        DateTimeOffset start = clock.GetUtcNow();
+        long start = clock.GetTimestamp();
         // One repeated key per argument: there is no shell that would split or expand anything.
         var arguments = new ApiArguments { { "command", command.Arguments }, { "input-data", command.Input } };
         JsonElement started;
@@ -116,8 +116,8 @@ internal sealed class GuestAgentService(ProxmoxCluster cluster) : IGuestChannel
                 return new GuestCommandResult((int?)status.Long("exitcode"), (int?)status.Long("signal"),
                     status.Text("out-data") ?? "", status.Text("err-data") ?? "",
                     status.Flag("out-truncated") == true || status.Flag("err-truncated") == true,
-                    clock.GetUtcNow() - start);
-            if (clock.GetUtcNow() - start >= command.Timeout)
+                    clock.GetElapsedTime(start));
+            if (clock.GetElapsedTime(start) >= command.Timeout)
                 throw new NataliaException(ErrorIds.GuestCommandTimeout, NataliaErrorKind.Timeout,
                     $"'{program}' in VM {nativeId} has not ended after "
                     + $"{command.Timeout.TotalSeconds.ToString("0", CultureInfo.InvariantCulture)} seconds; it runs "

@@ -31,7 +31,7 @@ internal sealed class GuestConfigChange(ProxmoxCluster cluster, string vmid, Req
     internal async Task RunAsync(Func<GuestConfig, ApiArguments?> change, CancellationToken cancellationToken)
     {
         TimeProvider clock = cluster.Client.Clock;
-        DateTimeOffset since = clock.GetUtcNow();
+        long since = clock.GetTimestamp();
         for (int conflicts = 0; ;)
         {
             TimeSpan pause;
@@ -48,11 +48,11 @@ internal sealed class GuestConfigChange(ProxmoxCluster cluster, string vmid, Req
             }
             catch (ApiException e) when (ProxmoxCluster.IsLockText(e.ServerText, out string by))
             {
-                if (clock.GetUtcNow() - since >= Timeout)
+                if (clock.GetElapsedTime(since) >= Timeout)
                     throw await cluster.LockedAsync(vmid, by, Timeout, cancellationToken).ConfigureAwait(false);
                 pause = TimeSpan.FromSeconds(5);
             }
-            catch (ApiException e) when (IsPersistent && IsOutage(e) && clock.GetUtcNow() - since < Timeout)
+            catch (ApiException e) when (IsPersistent && IsOutage(e) && clock.GetElapsedTime(since) < Timeout)
             {
                 pause = TimeSpan.FromSeconds(10);
             }

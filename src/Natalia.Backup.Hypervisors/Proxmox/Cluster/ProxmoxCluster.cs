@@ -241,7 +241,7 @@ internal sealed class ProxmoxCluster : IDisposable
     internal async Task<TaskOutcome> RunAtGuestAsync(string vmid, string what, TimeSpan lockTimeout,
         TaskWaitOptions options, Func<ClusterGuest, Task<ApiAnswer>> start, CancellationToken cancellationToken)
     {
-        DateTimeOffset since = Client.Clock.GetUtcNow();
+        long since = Client.Clock.GetTimestamp();
         while (true)
         {
             string by;
@@ -266,7 +266,7 @@ internal sealed class ProxmoxCluster : IDisposable
             {
                 // Told by the request itself: nothing was started.
             }
-            if (Client.Clock.GetUtcNow() - since >= lockTimeout)
+            if (Client.Clock.GetElapsedTime(since) >= lockTimeout)
                 throw await LockedAsync(vmid, by, lockTimeout, cancellationToken).ConfigureAwait(false);
             options.OnWaiting?.Invoke(WaitingText(vmid, by));
             await Client.Clock.WaitAsync(TimeSpan.FromSeconds(10), cancellationToken).ConfigureAwait(false);

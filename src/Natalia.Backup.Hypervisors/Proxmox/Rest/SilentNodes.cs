@@ -9,15 +9,15 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
 internal sealed class SilentNodes(TimeProvider clock)
 {
     private static readonly TimeSpan s_memory = TimeSpan.FromMinutes(1);
-    private readonly ConcurrentDictionary<string, DateTimeOffset> _since = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, long> _since = new(StringComparer.Ordinal);
 
     internal bool IsSilent(ApiPath path) =>
-        NodeOf(path) is string node && _since.TryGetValue(node, out DateTimeOffset since)
-        && clock.GetUtcNow() - since < s_memory;
+        NodeOf(path) is string node && _since.TryGetValue(node, out long since)
+        && clock.GetElapsedTime(since) < s_memory;
 
     internal void Failed(ApiPath path)
     {
-        if (NodeOf(path) is string node) _since[node] = clock.GetUtcNow();
+        if (NodeOf(path) is string node) _since[node] = clock.GetTimestamp();
     }
 
     internal void Answered(ApiPath path)

@@ -84,8 +84,7 @@ internal sealed class TaskWaiter(ApiClient client)
     private async Task<TaskOutcome> PollAsync(Upid task, TaskWaitOptions options, CancellationToken cancellationToken)
     {
         TimeProvider clock = client.Clock;
-        DateTimeOffset start = clock.GetUtcNow();
-        DateTimeOffset lastAnswer = start;
+        long start = clock.GetTimestamp(), lastAnswer = start;
         var log = new LogReader(client, task, options.OnLogLine);
         TimeSpan pause = TimeSpan.FromSeconds(1);
         string lastTrouble = "running";
@@ -96,7 +95,7 @@ internal sealed class TaskWaiter(ApiClient client)
                 if (options.OnLogLine is not null) await log.AdvanceAsync(cancellationToken).ConfigureAwait(false);
                 JsonElement status = (await client.GetAsync(ApiPath.Of($"/nodes/{task.Node}/tasks/{task.Text}/status"),
                     cancellationToken).ConfigureAwait(false)).Data;
-                lastAnswer = clock.GetUtcNow();
+                lastAnswer = clock.GetTimestamp();
                 lastTrouble = "running";
                 if (status.Text("status") == "stopped")
                 {
@@ -118,12 +117,12 @@ internal sealed class TaskWaiter(ApiClient client)
             {
                 // The node may be restarting, or the cluster electing. The task's own end still counts.
                 lastTrouble = e.Message;
-                if (clock.GetUtcNow() - lastAnswer > s_silenceLimit)
+                if (clock.GetElapsedTime(lastAnswer) > s_silenceLimit)
                     return new TaskOutcome(task, TaskState.Lost, 0,
                         $"its node has not answered for {s_silenceLimit.TotalMinutes:0} minutes ({e.Message})",
                         log.Tail);
             }
-            TimeSpan elapsed = clock.GetUtcNow() - start;
+            TimeSpan elapsed = clock.GetElapsedTime(start);
             if (elapsed >= options.Timeout) return new TaskOutcome(task, TaskState.Running, 0, lastTrouble, log.Tail);
             if (elapsed > s_quickPhase) pause = Min(TimeSpan.FromTicks(pause.Ticks * 3 / 2), options.MaximumInterval);
             await clock.WaitAsync(Min(pause, options.Timeout - elapsed), cancellationToken).ConfigureAwait(false);

@@ -636,7 +636,7 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
     private async Task<string?> DestroyRemainsAsync(string node, string vmid, string what)
     {
         using var limit = new CancellationTokenSource(s_clearingLimit);
-        DateTimeOffset since = cluster.Client.Clock.GetUtcNow();
+        long since = cluster.Client.Clock.GetTimestamp();
         while (true)
         {
             string why;
@@ -662,7 +662,7 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
             }
             // The task that is ending may still hold it.
             if (!ProxmoxCluster.IsLockText(why, out _)
-                || cluster.Client.Clock.GetUtcNow() - since >= TimeSpan.FromMinutes(5))
+                || cluster.Client.Clock.GetElapsedTime(since) >= TimeSpan.FromMinutes(5))
                 return Left(why);
             await cluster.Client.Clock.WaitAsync(TimeSpan.FromSeconds(5), CancellationToken.None).ConfigureAwait(false);
         }

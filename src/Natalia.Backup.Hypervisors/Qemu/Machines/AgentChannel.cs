@@ -21,7 +21,7 @@ internal sealed class AgentChannel(MachineFolders folders, HostCalls calls, Time
             NataliaErrorKind.ResourceUnavailable,
             $"The VM '{machine.Name}' states no 'agentSocket', so no command can reach its guest.", nativeId,
             "Give it a channel for the QEMU guest agent, and state its socket in vm.json.");
-        DateTimeOffset start = clock.GetUtcNow();
+        long start = clock.GetTimestamp();
         while (true)
         {
             try
@@ -32,7 +32,7 @@ internal sealed class AgentChannel(MachineFolders folders, HostCalls calls, Time
             }
             catch (NataliaException e) when (e.ErrorId is ErrorIds.GuestNotReachable or ErrorIds.ServerAnswerInvalid)
             {
-                if (clock.GetUtcNow() - start >= timeout)
+                if (clock.GetElapsedTime(start) >= timeout)
                     throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.Timeout,
                         $"The guest agent of the VM '{machine.Name}' did not answer within {timeout.TotalSeconds:0} "
                         + "seconds.",

@@ -26,7 +26,7 @@ internal sealed class AgentGuest(string socket, string nativeId, HostCalls calls
         if (input?.Length > MostInput)
             throw new ArgumentException("The input of a guest command is 64 KiB at most.", nameof(command));
         string program = command.Arguments[0];
-        DateTimeOffset start = clock.GetUtcNow();
+        long start = clock.GetTimestamp();
         using AgentClient agent = await calls.MakeAsync("open agent",
             () => AgentClient.ConnectAsync(socket, s_answer, cancellationToken)).ConfigureAwait(false);
         long process = await StartAsync(agent, command, input, cancellationToken).ConfigureAwait(false);
@@ -35,8 +35,8 @@ internal sealed class AgentGuest(string socket, string nativeId, HostCalls calls
         {
             // The agent forgets the program with the first answer that says "exited"; that answer is the only one.
             JsonElement status = await AskAsync(agent, program, process, cancellationToken).ConfigureAwait(false);
-            if (status.Flag("exited") == true) return Read(status, program, clock.GetUtcNow() - start);
-            if (clock.GetUtcNow() - start >= command.Timeout)
+            if (status.Flag("exited") == true) return Read(status, program, clock.GetElapsedTime(start));
+            if (clock.GetElapsedTime(start) >= command.Timeout)
                 throw new NataliaException(ErrorIds.GuestCommandTimeout, NataliaErrorKind.Timeout,
                     $"'{program}' in VM {nativeId} has not ended after {command.Timeout.TotalSeconds:0} seconds; it "
                     + $"runs on (process {process}).",
@@ -69,8 +69,7 @@ internal sealed class AgentGuest(string socket, string nativeId, HostCalls calls
         }
         catch (QmpException e)
         {
-            bool isForbidden = e.ErrorClass == "CommandNotFound"
-                || e.ServerText.IndexOf("disabled", StringComparison.OrdinalIgnoreCase) >= 0;
+            bool isForbidden = e.IsCommandDisabled;
             throw new NataliaException(isForbidden ? ErrorIds.PermissionDenied : ErrorIds.GuestCommandFailed,
                 isForbidden ? NataliaErrorKind.PermissionDenied : NataliaErrorKind.InvalidOperation,
                 $"'{command.Arguments[0]}' could not be started in VM {nativeId}: {e.ServerText}", nativeId,

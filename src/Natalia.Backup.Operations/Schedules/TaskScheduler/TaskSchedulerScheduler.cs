@@ -165,13 +165,13 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
                 service.Start(id);
                 return true;
             }).ConfigureAwait(false);
-            DateTime until = clock.GetUtcNow().UtcDateTime + limit;
+            long start = clock.GetTimestamp();
             while (true)
             {
                 RegisteredTask? task = (await OnPool(List).ConfigureAwait(false)).FirstOrDefault(t => t.Name == id);
                 if (task is not null && TaskRunResult.Of(task).ExitCode is long code)
                     return new ProbeRun(code, ReadReport(folder));
-                if (task is null || clock.GetUtcNow().UtcDateTime > until)
+                if (task is null || clock.GetElapsedTime(start) > limit)
                     return new ProbeRun(null, task is null
                         ? "It was not tried to its end: somebody removed the task meanwhile."
                         : $"It did not end within {limit.TotalMinutes:0} minutes.");
