@@ -9,8 +9,12 @@ namespace Natalia.Backup.Hypervisors.Tests.VSphere;
 /// <summary>A session that breaks at one of its calls, or whose process dies there.</summary>
 internal sealed class FaultyVim(IVimService inner, CallFault? fault) : IVimService
 {
-    private int _calls = -1;
+    private int _calls = -1, _waits;
     private volatile bool _isDead;
+
+    /// <summary>Told how many tasks were waited for before this one; whether it is over, as if it had been well.
+    /// </summary>
+    internal Func<int, bool>? OnWait { get; init; }
 
     public Uri BaseUri => inner.BaseUri;
 
@@ -35,7 +39,8 @@ internal sealed class FaultyVim(IVimService inner, CallFault? fault) : IVimServi
         AtAsync(() => inner.FindAsync(container, type, paths, cancellationToken));
 
     public Task<XElement?> WaitTaskAsync(VimReference task, VimTaskOptions how, CancellationToken cancellationToken) =>
-        AtAsync(() => inner.WaitTaskAsync(task, how, cancellationToken));
+        AtAsync(() => OnWait?.Invoke(_waits++) == true ? Task.FromResult<XElement?>(null)
+            : inner.WaitTaskAsync(task, how, cancellationToken));
 
     public Task<HttpResponseMessage> SendAsync(Func<HttpRequestMessage> request,
         CancellationToken cancellationToken) => AtAsync(() => inner.SendAsync(request, cancellationToken));

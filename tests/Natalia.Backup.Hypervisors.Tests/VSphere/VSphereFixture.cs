@@ -51,12 +51,14 @@ internal sealed class VSphereFixture : HypervisorFixture
     /// <summary>The clock of the newest connection.</summary>
     internal SkippingClock Clock { get; private set; } = new();
 
-    public override IHypervisor Connect(CallFault? fault = null)
+    public override IHypervisor Connect(CallFault? fault = null) => Connect(fault, null);
+
+    internal IHypervisor Connect(CallFault? fault, Func<int, bool>? onWait)
     {
         Clock = new SkippingClock();
         VimService vim = VimService.ConnectAsync(VSphereServers.Options(_server, clock: Clock),
             default).GetAwaiter().GetResult();
-        return new VSphereHypervisor(new FaultyVim(vim, fault));
+        return new VSphereHypervisor(new FaultyVim(vim, fault) { OnWait = onWait });
     }
 
     public override void Write(string diskId, long offset, byte[] bytes) =>
@@ -74,6 +76,8 @@ internal sealed class VSphereFixture : HypervisorFixture
 
     public override void MakeForeign() => _server.Do("snapshot", ("vm", _machine.Id),
         ("name", "Natalia.Backup " + new string('f', 32)), ("text", "natalia-backup: by another product"));
+
+    public override bool CountsBesideForeign => false;
 
     public override int ForeignThings => Snapshots.Count(IsForeign);
 

@@ -55,6 +55,12 @@ public abstract class HypervisorFixture : IDisposable
     {
     }
 
+    /// <summary>
+    /// Whether an incremental counts from a point beside which things of others stood. Where the VM may be set back to
+    /// these unseen, all is read.
+    /// </summary>
+    public virtual bool CountsBesideForeign => true;
+
     /// <summary>How many things of others stand there.</summary>
     public virtual int ForeignThings => 0;
 

@@ -218,10 +218,10 @@ internal sealed class BackupService(MachineFinder machines, SnapshotService snap
 
     /// <summary>
     /// Whether the failure of a quiesced snapshot may be the guest's: then one without it may work. A server that is
-    /// away, forbids it or has no license is not asked again.
+    /// away, forbids it, has no license or still makes the first one is not asked again.
     /// </summary>
-    private static bool IsTheGuests(NataliaException e) =>
-        e.ErrorId is ErrorIds.QuiesceFailed or ErrorIds.TaskFailed or ErrorIds.TaskNotFinished;
+    private static bool IsTheGuests(NataliaException e) => e is not SnapshotStillComesException
+        && e.ErrorId is ErrorIds.QuiesceFailed or ErrorIds.TaskFailed or ErrorIds.TaskNotFinished;
 
     private static NataliaException Silent(VirtualMachine machine, Exception? inner) =>
         new(ErrorIds.GuestNotReachable, NataliaErrorKind.InvalidOperation,

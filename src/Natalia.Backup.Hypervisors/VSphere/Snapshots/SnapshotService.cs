@@ -16,6 +16,10 @@ internal sealed class SnapshotService(IVimService vim)
     internal static readonly TimeSpan RemovalLimit = TimeSpan.FromMinutes(9);
 
     private static readonly TimeSpan s_creationLimit = TimeSpan.FromMinutes(QuiesceMinutes + 5);
+
+    /// <summary>How long the end of a snapshot is waited for that the server could not be stopped at.</summary>
+    private static readonly TimeSpan s_comingLimit = TimeSpan.FromMinutes(3);
+
     private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(10);
     private const int BusyAttempts = 40;
     private static readonly TimeSpan s_busyPause = TimeSpan.FromSeconds(5);
@@ -34,7 +38,8 @@ internal sealed class SnapshotService(IVimService vim)
     /// <param name="isClearedAgain">Whether the caller removes what bears the mark once more, and tells itself what
     /// could not be removed; else the failure tells it.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    /// <exception cref="NataliaException"><c>QuiesceFailed</c> and what the server refuses.</exception>
+    /// <exception cref="NataliaException"><c>QuiesceFailed</c> and what the server refuses. A
+    /// <see cref="SnapshotStillComesException"/>: the server would not stop, and still makes it.</exception>
     internal async Task<VimReference> CreateAsync(VirtualMachine machine, SnapshotMark mark, bool isQuiesced,
         bool includesMemory, TimeSpan? limit, IProgress<int>? progress, bool isClearedAgain,
         CancellationToken cancellationToken)
@@ -50,9 +55,12 @@ internal sealed class SnapshotService(IVimService vim)
                     VimXml.Element("timeout", QuiesceMinutes))
                 : null,
         ];
+        VimReference? task = null;
         try
         {
-            XElement? made = await vim.RunTaskAsync(machine.Reference, "CreateSnapshotEx_Task", arguments,
+            task = await vim.BeginTaskAsync(machine.Reference, "CreateSnapshotEx_Task", arguments,
+                cancellationToken).ConfigureAwait(false);
+            XElement? made = await vim.WaitTaskAsync(task,
                 new VimTaskOptions(limit ?? s_creationLimit, $"the snapshot of '{machine.Name}'", progress),
                 cancellationToken).ConfigureAwait(false);
             return VimXml.ReferenceOf(made)
@@ -62,6 +70,11 @@ internal sealed class SnapshotService(IVimService vim)
         }
         catch (Exception failure)
         {
+            // A task that ended with a fault of its own makes nothing any more.
+            if (task is not null && failure is not VimFaultException
+                && await AwaitEndAsync(task, machine, mark, failure).ConfigureAwait(false)
+                    is SnapshotStillComesException coming)
+                throw coming;
             if (await ClearAsync(machine, mark, failure).ConfigureAwait(false) is NataliaException left
                 && !isClearedAgain)
                 throw left;
@@ -174,6 +187,35 @@ internal sealed class SnapshotService(IVimService vim)
                 $"'{vim.BaseUri.IdnHost}' does not show the snapshots of '{now.Name}' ({now.Connection}).", now.Name,
                 "See the VM and its host. What is left of a backup is removed by the next one.");
         return now?.Snapshots.LastOrDefault(s => SnapshotMark.Of(s, now)?.RunId == runId);
+    }
+
+    /// <summary>
+    /// Waits until the server has ended a task that nobody wants any more: what is removed before would come after.
+    /// </summary>
+    /// <returns>Null when it is over, or not known any more; else the failure, which says that it goes on.</returns>
+    private async Task<SnapshotStillComesException?> AwaitEndAsync(VimReference task, VirtualMachine machine,
+        SnapshotMark mark, Exception failure)
+    {
+        string what = $"the snapshot of '{machine.Name}'";
+        using Deadline limit = vim.Clock.CreateDeadline(s_cleanUpLimit, CancellationToken.None);
+        try
+        {
+            await vim.WaitTaskAsync(task, new VimTaskOptions(s_comingLimit, what, GoesOn: true),
+                limit.Token).ConfigureAwait(false);
+            return null;
+        }
+        catch (NataliaException e) when (e.ErrorId != ErrorIds.TaskNotFinished)
+        {
+            // It ended without a snapshot, or nobody knows how; a look at the snapshots tells.
+            return null;
+        }
+        catch (Exception goesOn) when (goesOn is NataliaException or OperationCanceledException)
+        {
+            return new SnapshotStillComesException(FailedFreeze.Tell(failure, goesOn, what, machine.Name,
+                $"The server did not stop making it, so that the snapshot '{mark.Name}' may still come.",
+                mark.IsBackup ? "The next backup removes it."
+                    : "Look for it later, and remove it with Remove-NataliaSnapshot."));
+        }
     }
 
     /// <summary>Removes what a failed call may have made, without hiding why it failed.</summary>

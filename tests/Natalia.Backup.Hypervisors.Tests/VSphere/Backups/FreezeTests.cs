@@ -2,6 +2,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.VSphere;
+using Natalia.Backup.Hypervisors.VSphere.Snapshots;
 using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Hypervisors.Tests.VSphere.Backups;
@@ -84,6 +85,90 @@ public sealed class FreezeTests(FreezeTests.Servers servers) : IClassFixture<Fre
         Assert.InRange(fixture.Clock.GetElapsedTime(begin), TimeSpan.FromMinutes(15), TimeSpan.FromMinutes(20));
         Assert.Single(Server.Calls(), c => c == "CancelTask");
         Assert.Empty(Server.Snapshots(Machine));
+    }
+
+    [VSphereTheory]
+    [InlineData(true, Quiescing.Prefer)]
+    [InlineData(false, Quiescing.Prefer)]
+    [InlineData(false, Quiescing.Require)]
+    public async Task A_snapshot_that_the_server_still_makes_is_told_and_no_other_one_is_begun(bool isStopped,
+        Quiescing quiescing)
+    {
+        using SimulatedVSphere server = VSphereFixture.Start(isCenter: false);
+        using var fixture = new VSphereFixture(server);
+        NeverEnd(server);
+        using var stop = new CancellationTokenSource();
+        using IHypervisor hypervisor = fixture.Connect(null, wait =>
+        {
+            if (isStopped && wait == 0) stop.Cancel();
+            return false;
+        });
+
+        NataliaException e = await Assert.ThrowsAnyAsync<NataliaException>(() => ((IImageSource)hypervisor)
+            .FreezeAsync(fixture.Vm, How(fixture.DataDisk) with { Quiescing = quiescing }, stop.Token));
+
+        string name = "Natalia.Backup " + new string('a', 32);
+        Assert.Contains($"the snapshot '{name}' may still come", e.Message, StringComparison.Ordinal);
+        Assert.Contains("The next backup removes it.", e.RecommendedAction, StringComparison.Ordinal);
+        Assert.Single(server.Calls(), c => c == "CreateSnapshotEx_Task");
+    }
+
+    [VSphereFact]
+    public async Task A_snapshot_that_comes_after_a_stop_is_waited_for_and_removed()
+    {
+        using SimulatedVSphere server = VSphereFixture.Start(isCenter: false);
+        using var fixture = new VSphereFixture(server);
+        NeverEnd(server);
+        var mark = new SnapshotMark
+        {
+            RunId = new string('a', 32),
+            RepositoryId = new string('b', 32),
+            HistoryId = new string('c', 32),
+            MachineId = server.Appliance.Uuid,
+        };
+        using var stop = new CancellationTokenSource();
+        using IHypervisor hypervisor = fixture.Connect(null, wait =>
+        {
+            if (wait == 0) stop.Cancel();
+            if (wait != 1) return false;
+            server.Do("snapshot", ("vm", server.Appliance.Id), ("name", mark.Name), ("text", mark.ToDescription()));
+            return true;
+        });
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => ((IImageSource)hypervisor).FreezeAsync(fixture.Vm,
+            How(fixture.DataDisk), stop.Token));
+
+        Assert.Single(server.Calls(), c => c == "RemoveSnapshot_Task");
+        Assert.Empty(server.Snapshots(server.Appliance));
+    }
+
+    [VSphereFact]
+    public async Task A_persons_snapshot_that_the_server_still_makes_is_told()
+    {
+        using SimulatedVSphere server = VSphereFixture.Start(isCenter: false);
+        using var fixture = new VSphereFixture(server);
+        NeverEnd(server);
+        using var stop = new CancellationTokenSource();
+        using IHypervisor hypervisor = fixture.Connect(null, _ =>
+        {
+            stop.Cancel();
+            return false;
+        });
+
+        NataliaException e = await Assert.ThrowsAnyAsync<NataliaException>(() => hypervisor.Find<ISnapshots>()!
+            .CreateSnapshotAsync(fixture.Vm, new SnapshotRequest(), stop.Token));
+
+        Assert.Contains("the snapshot 'Natalia snapshot ", e.Message, StringComparison.Ordinal);
+        Assert.Contains("may still come", e.Message, StringComparison.Ordinal);
+        Assert.Contains("Remove-NataliaSnapshot", e.RecommendedAction, StringComparison.Ordinal);
+    }
+
+    /// <summary>The next snapshot is made for ever, and the server does not stop it.</summary>
+    private static void NeverEnd(SimulatedVSphere server)
+    {
+        server.Fail("CreateSnapshotEx_Task", "task", "fault", ("name", "ApplicationQuiesceFault"),
+            ("wait", 3_600_000));
+        server.Fail("CancelTask", "before", "fault", ("name", "NotSupported"), ("times", 9));
     }
 
     [VSphereFact]
