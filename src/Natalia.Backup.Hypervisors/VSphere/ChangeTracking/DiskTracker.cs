@@ -25,7 +25,8 @@ internal sealed class DiskTracker(FrozenVirtualDisk disk, string? datastoreType,
 
     /// <summary>The token of this state; null for a disk that is not tracked.</summary>
     internal string? Token =>
-        IsTracked ? new CbtToken(IdentityOf(disk), disk.SizeBytes, disk.ChangeId!).ToText() : null;
+        IsTracked ? new CbtToken(IdentityOf(disk), disk.SizeBytes, disk.ChangeId!, disk.ParentCount > 0).ToText()
+            : null;
 
     /// <summary>
     /// What may hold something else than zeros. Only file systems of the host's own know that; elsewhere a server may
@@ -51,6 +52,8 @@ internal sealed class DiskTracker(FrozenVirtualDisk disk, string? datastoreType,
         if (since.Capacity != disk.SizeBytes)
             return No($"it was resized from {since.Capacity} to {disk.SizeBytes} bytes");
         if (ChangeId.WhyNotFrom(since.ChangeId, disk.ChangeId!) is string why) return No(why);
+        if (since.HadImagesBelow)
+            return No("the VM had snapshots at its last point, to which it may have been set back since");
         (AreaAnswer answer, string? fault) = await AskAsync(since.ChangeId, cancellationToken).ConfigureAwait(false);
         return answer.Extents is not null ? new ChangedExtents(answer.Extents) : No(fault ?? answer.Why!);
     }

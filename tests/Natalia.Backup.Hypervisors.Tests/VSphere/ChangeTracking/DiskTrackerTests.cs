@@ -54,6 +54,11 @@ public sealed class DiskTrackerTests
         { new CbtToken("6000C29a-1111", 1 << 30, "53 00/3").ToText(), "begun its change tracking anew" },
         { new CbtToken("6000C29a-1111", 1 << 30, Family + "/7").ToText(), "was set back" },
         { new CbtToken("6000C29a-1111", 1 << 30, Family + "/12").ToText(), "was set back" },
+        // Later snapshots raised the number past the one that the point had.
+        {
+            new DiskTracker(s_disk with { ParentCount = 1, ChangeId = Family + "/3" }, "VMFS", null!).Token!,
+            "may have been set back since"
+        },
         { "hyperv1|a|b", "is no token of VMware's" },
         { "", "is no token of VMware's" },
         { "vsphere1|x|-5|y", "is no token of VMware's" },
