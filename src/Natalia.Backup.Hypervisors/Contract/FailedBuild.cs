@@ -5,6 +5,17 @@ namespace Natalia.Backup.Hypervisors.Contract;
 /// <summary>Clears up behind the building of a VM that failed, without hiding why it failed.</summary>
 internal static class FailedBuild
 {
+    /// <summary>An unfinished VM that somebody has taken into use, and that is left alone.</summary>
+    /// <param name="nativeId">The hypervisor's id of it.</param>
+    /// <param name="name">What it is called.</param>
+    /// <param name="why">What says so, in the third person.</param>
+    /// <param name="record">What it bears of its building, and where, as in "the line x from its notes".</param>
+    internal static NataliaException InUse(string nativeId, string name, string why, string record) =>
+        new(ErrorIds.NotAnUnfinishedAppliance, NataliaErrorKind.Security,
+            $"The VM {nativeId} ('{name}') carries the record of a building that did not end, and was left alone: "
+            + $"{why}. If it is yours, remove {record}; else remove the VM by hand.", nativeId,
+            "Look at it, and decide whose it is.");
+
     /// <summary>Removes what there is of the VM.</summary>
     /// <param name="vm">The VM.</param>
     /// <param name="name">What it would have been called.</param>

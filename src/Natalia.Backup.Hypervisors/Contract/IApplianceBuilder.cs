@@ -34,7 +34,8 @@ public interface IApplianceBuilder
     /// <param name="unfinished">The VM, as it was found.</param>
     /// <param name="cancellationToken">Bounds the clean-up.</param>
     /// <exception cref="NataliaException">
-    /// <c>NotAnUnfinishedAppliance</c>: what has its id now does not carry the record of that building.
+    /// <c>NotAnUnfinishedAppliance</c>: what has its id now does not carry the record of that building, or somebody has
+    /// taken it into use: it runs, or has snapshots or disks that the building did not make. It was left alone.
     /// </exception>
     Task RemoveUnfinishedAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken);
 }

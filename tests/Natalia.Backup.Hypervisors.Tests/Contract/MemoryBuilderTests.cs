@@ -23,6 +23,8 @@ public sealed class MemoryBuilderTests : BuilderConformance
 
         public byte[] Read(string nativeId, string diskId) => _inventory.VMs[nativeId].Disks[diskId];
 
+        public Task<bool> StartAsync(string nativeId) => Task.FromResult(_inventory.VMs[nativeId].IsRunning = true);
+
         public void Replace(string nativeId) =>
             _inventory.VMs[nativeId] = new MemoryVM { Name = _inventory.VMs[nativeId].Name };
 

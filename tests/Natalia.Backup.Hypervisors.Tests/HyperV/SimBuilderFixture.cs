@@ -71,6 +71,12 @@ internal sealed class SimBuilderFixture : IBuilderFixture, ITestBenchFixture
         return bytes[..length];
     }
 
+    public Task<bool> StartAsync(string nativeId)
+    {
+        Find(nativeId).State = 2;
+        return Task.FromResult(true);
+    }
+
     public void Replace(string nativeId)
     {
         _host.Machines.Remove(Find(nativeId));

@@ -70,6 +70,12 @@ internal sealed class QemuFixture : IBuilderFixture, ITestBenchFixture
         return File.ReadAllBytes(machine.FullPath(machine.Disks.Single(d => d.Id == diskId).Path));
     }
 
+    public async Task<bool> StartAsync(string nativeId)
+    {
+        await new MachineStart(new HostCalls()).EnsureProcessAsync(Find(nativeId) with { Networks = [] }, default);
+        return true;
+    }
+
     public void Replace(string nativeId) => (Find(nativeId) with { Building = null, Test = null }).Write();
 
     public bool IsRunning(string nativeId)

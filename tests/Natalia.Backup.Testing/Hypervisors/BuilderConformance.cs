@@ -117,6 +117,26 @@ public abstract class BuilderConformance
     }
 
     [StoreFact]
+    public async Task What_somebody_started_is_not_removed_although_its_building_never_ended()
+    {
+        await using IBuilderFixture fixture = await OpenAsync();
+        IApplianceBuilder builder = await BuilderAsync(fixture);
+        IApplianceUnderConstruction vm = await builder.BeginAsync(s_image.Appliance, How(), default);
+        UnfinishedAppliance found = Assert.Single(await builder.FindUnfinishedAsync(default));
+        if (!await fixture.StartAsync(found.NativeId))
+        {
+            await vm.DisposeAsync();
+            return;
+        }
+        NataliaException error =
+            await Assert.ThrowsAsync<NataliaException>(() => builder.RemoveUnfinishedAsync(found, default));
+        Assert.Equal(ErrorIds.NotAnUnfinishedAppliance, error.ErrorId);
+        Assert.Contains("it was started", error.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<NataliaException>(() => vm.DisposeAsync().AsTask());
+        Assert.Contains(found.NativeId, fixture.VMs);
+    }
+
+    [StoreFact]
     public async Task A_name_that_is_taken_and_a_network_that_is_not_there_are_refused_before_anything_is_made()
     {
         await using IBuilderFixture fixture = await OpenAsync();

@@ -29,6 +29,9 @@ public interface IBuilderFixture : IAsyncDisposable
     /// <summary>The bytes of a VM's disk.</summary>
     byte[] Read(string nativeId, string diskId);
 
+    /// <summary>Switches a VM on behind the builder's back; false where VMs cannot be.</summary>
+    Task<bool> StartAsync(string nativeId) => Task.FromResult(false);
+
     /// <summary>Gives the id to somebody else's VM.</summary>
     void Replace(string nativeId);
 }

@@ -73,6 +73,9 @@ public sealed class MemoryVMHost(MemoryInventory inventory) : IHypervisor, IAppl
         if (vm.Building?.BuildId != unfinished.BuildId)
             throw new NataliaException(ErrorIds.NotAnUnfinishedAppliance, NataliaErrorKind.Security,
                 $"The VM {unfinished.NativeId} is another.", unfinished.NativeId);
+        if (vm.IsRunning && vm.Test is null)
+            throw new NataliaException(ErrorIds.NotAnUnfinishedAppliance, NataliaErrorKind.Security,
+                $"The VM {unfinished.NativeId} was left alone: it was started.", unfinished.NativeId);
         return inventory.VMs.Remove(unfinished.NativeId);
     });
 

@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.HyperV.Checkpoints;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Hypervisors.HyperV.Inventory;
 using Natalia.Backup.Hypervisors.HyperV.Notes;
@@ -86,7 +87,26 @@ internal sealed class BuilderService(HyperVSite site) : IApplianceBuilder
                 $"The VM {unfinished.NativeId} ('{machine.Name}') does not carry the record of the building "
                 + $"{unfinished.BuildId}, and was left alone.", unfinished.NativeId,
                 "Look at it. If nobody needs it, remove it by hand.");
+        if (NoteText.Test(machine.Settings.Texts("Notes")) is null
+            && await WhyInUseAsync(machine, mark, cancellationToken).ConfigureAwait(false) is string use)
+            throw FailedBuild.InUse(unfinished.NativeId, machine.Name, use,
+                $"the line '{BuildMark.Prefix}' from its notes");
         await MachineFactory.DestroyAsync(machine, mark.Folder, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Why a VM that bears the record of a building is somebody's all the same: this product starts none that still
+    /// bears it, freezes none, and gives it no disk of others. Null when nothing says so.
+    /// </summary>
+    private static async Task<string?> WhyInUseAsync(Machine machine, BuildMark mark,
+        CancellationToken cancellationToken)
+    {
+        // Msvm_ComputerSystem.EnabledState: 3 off.
+        if (machine.System.Number("EnabledState") != 3) return "it was started";
+        if (machine.Disks.FirstOrDefault(d => !MachineFolder.Holds(mark.Folder, d)) is DiskSlot foreign)
+            return $"it has a disk that the building did not make ('{foreign.Path ?? foreign.DiskId}')";
+        return (await Standing.ReadAsync(machine, cancellationToken).ConfigureAwait(false)).Snapshots.Count > 0
+            ? "it has checkpoints" : null;
     }
 
     /// <summary>The settings in force of all VMs of a host.</summary>

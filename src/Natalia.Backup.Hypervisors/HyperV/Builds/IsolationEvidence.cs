@@ -69,9 +69,7 @@ internal sealed record IsolationEvidence
     internal bool IsOwn(DiskSlot disk) => IsOwn(Mark, disk);
 
     /// <inheritdoc cref="IsOwn(DiskSlot)"/>
-    internal static bool IsOwn(TestMark mark, DiskSlot disk) => disk.Obstacle is null
-        && disk.Path?.StartsWith(mark.Folder + "\\", StringComparison.OrdinalIgnoreCase) == true
-        && !disk.Path.Contains("..");
+    internal static bool IsOwn(TestMark mark, DiskSlot disk) => MachineFolder.Holds(mark.Folder, disk);
 
     private CheckResult JudgeConnection(CimRow connection, string target)
     {

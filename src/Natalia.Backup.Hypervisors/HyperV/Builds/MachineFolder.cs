@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
+using Natalia.Backup.Hypervisors.HyperV.Inventory;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
 
 namespace Natalia.Backup.Hypervisors.HyperV.Builds;
@@ -31,6 +32,11 @@ internal static class MachineFolder
                 "Name a folder of the host: -Storage D:\\VMs.")
             : storage.TrimEnd('\\') + "\\" + Prefix + Guid.NewGuid().ToString("N");
     }
+
+    /// <summary>Whether a disk lies in the folder, by what the host says of it.</summary>
+    internal static bool Holds(string folder, DiskSlot disk) => disk.Obstacle is null
+        && disk.Path?.StartsWith(folder + "\\", StringComparison.OrdinalIgnoreCase) == true
+        && !disk.Path.Contains("..");
 
     internal static void Create(HyperVHost host, string folder) => Try(folder, "made", () =>
         Directory.CreateDirectory(host.Files.ToLocal(folder)));

@@ -85,6 +85,11 @@ internal sealed class MachineBuilder(string location, MachineFolders folders, Ho
                 $"The VM {unfinished.NativeId} in '{machine.Folder}' does not carry the record of the building "
                 + $"{unfinished.BuildId}, and was left alone.",
                 unfinished.NativeId, "See what took its place.");
+        // What this product starts before the record is gone runs from disks that are served to it, or is a test's.
+        if (machine.Test is null && machine.Disks.All(d => d.Export is null)
+            && calls.Make("find process", () => MachineProcess.Find(unfinished.NativeId)) is not null)
+            throw FailedBuild.InUse(unfinished.NativeId, machine.Name, "it was started",
+                $"'building' from the vm.json in '{machine.Folder}'");
         await calls.MakeAsync("stop", () => MachineProcess.StopAsync(unfinished.NativeId, machine.Monitor,
             cancellationToken)).ConfigureAwait(false);
         Remove(machine);

@@ -33,6 +33,23 @@ internal sealed record BuildMark(string BuildId, DateTime StartedUtc, string Fol
             && Guid.TryParseExact(name.Substring(FolderPrefix.Length), "N", out _);
     }
 
+    /// <summary>
+    /// A disk of a VM, or an image below one, that does not lie in the folder of its building: somebody else's, which
+    /// the VM's removal would take along. Null when there is none.
+    /// </summary>
+    /// <param name="machine">The VM.</param>
+    /// <param name="folder">The folder as its record names it; null when it has none.</param>
+    internal static string? FindForeignDisk(VirtualMachine machine, string? folder)
+    {
+        foreach (VirtualDiskDevice disk in machine.Disks)
+            foreach (string? file in disk.Parents.Prepend(disk.FileName))
+                if (!IsIn(folder, file)) return string.IsNullOrEmpty(file) ? disk.DiskId : file;
+        return null;
+    }
+
+    private static bool IsIn(string? folder, string? file) => folder is not null && IsFolder(folder)
+        && file?.StartsWith(folder + "/", StringComparison.Ordinal) == true && !file.Contains("..");
+
     internal string ToText() => $"{BuildId} {MarkTime.ToText(StartedUtc)} {Folder}";
 
     internal static BuildMark? Of(XElement? config)

@@ -17,6 +17,8 @@ internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
 {
     internal static readonly TimeSpan CleanUpLimit = TimeSpan.FromMinutes(10);
 
+    private const string Record = $"the line {BuildMark.Key} from its extra configuration";
+
     internal MachineFinder Machines => machines;
 
     internal MachineTasks Tasks { get; } = new(machines.Vim);
@@ -103,6 +105,12 @@ internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
                 $"The VM {unfinished.NativeId} ('{machine.Name}') does not carry the record of the building "
                 + $"{unfinished.BuildId}, and was left alone.", unfinished.NativeId,
                 "Look at it. If nobody needs it, remove it by hand.");
+        // A copy that somebody made of the VM bears its record as well.
+        if (BuildMark.FindForeignDisk(machine, mark.Folder) is string foreign)
+            throw FailedBuild.InUse(unfinished.NativeId, machine.Name,
+                $"it has a disk that the building did not make ('{foreign}')", Record);
+        if (TestMark.Of(machine.Config) is null && WhyInUse(machine) is string use)
+            throw FailedBuild.InUse(unfinished.NativeId, machine.Name, use, Record);
         await DestroyAsync(machine, mark.Folder, cancellationToken).ConfigureAwait(false);
     }
 
@@ -150,6 +158,15 @@ internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
             VirtualMachine.Paths, cancellationToken).ConfigureAwait(false)).Select(o => new VirtualMachine(o))
             .Where(m => m.InstanceUuid.Length > 0)], unread);
     }
+
+    /// <summary>
+    /// Why a VM that bears the record of a building is somebody's all the same: this product starts none that still
+    /// bears it, and freezes none. Null when nothing says so.
+    /// </summary>
+    private static string? WhyInUse(VirtualMachine machine) =>
+        machine.Power is "poweredOn" or "suspended" ? $"it was started (it is {machine.Power})"
+        : machine.Snapshots.Count > 0 ? "it has snapshots"
+        : null;
 
     private static string Unread(string name) => $"the VM '{name}', whose configuration is not shown";
 

@@ -101,6 +101,11 @@ internal sealed class TestMachines(BuilderService builder) : ITestVMControl, IPo
                 $"The VM {vm.NativeId} ('{machine.Name}') does not carry the mark of the test {vm.RunId}, and is not "
                 + "destroyed.", vm.NativeId, "Look at what this VM is.");
         string? folder = BuildMark.Of(machine.Config)?.Folder ?? Marks.Read(machine.Config, BuildMark.FolderKey);
+        // A copy that somebody made of a test VM bears its mark as well; a disk of somebody's own is not ours to lose.
+        if (BuildMark.FindForeignDisk(machine, folder) is string foreign)
+            throw new NataliaException(ErrorIds.NotATestAppliance, NataliaErrorKind.Security,
+                $"The VM {vm} is not touched: it has a disk that the test did not make ('{foreign}').", vm.NativeId,
+                "Look at it. If nobody needs it, remove it by hand.");
         await builder.DestroyAsync(machine, folder, cancellationToken).ConfigureAwait(false);
     }
 

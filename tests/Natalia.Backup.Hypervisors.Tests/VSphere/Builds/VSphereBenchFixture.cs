@@ -1,10 +1,13 @@
 using System.Security;
 using System.Text.Json;
 using System.Xml.Linq;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Tests.VSphere.Reading;
 using Natalia.Backup.Hypervisors.VSphere;
+using Natalia.Backup.Hypervisors.VSphere.Builds;
 using Natalia.Backup.Hypervisors.VSphere.Client;
+using Natalia.Backup.Hypervisors.VSphere.Inventory;
 using Natalia.Backup.Testing;
 using Natalia.Backup.Testing.Hypervisors;
 
@@ -67,6 +70,18 @@ internal sealed class VSphereBenchFixture : IBuilderFixture, ITestBenchFixture
         return flat[..length];
     }
 
+    public async Task<bool> StartAsync(string nativeId)
+    {
+        await Hypervisor.Require<IPowerControl>("power").StartAsync(new ApplianceDescription
+        {
+            ApplianceId = MachineFinder.ApplianceIdOf(nativeId),
+            Name = nativeId,
+            HypervisorKind = MachineFinder.Kind,
+            NativeId = nativeId,
+        }, default);
+        return true;
+    }
+
     public void Replace(string nativeId) => Server.Bench("strip", nativeId, ("key", "natalia."));
 
     public bool IsRunning(string nativeId) => Find(nativeId).GetProperty("running").GetBoolean();
@@ -77,6 +92,21 @@ internal sealed class VSphereBenchFixture : IBuilderFixture, ITestBenchFixture
 
     public void SetGuest(string nativeId, bool answers, string output) =>
         Server.Bench("guest", nativeId, ("answers", answers ? "true" : "false"), ("output", output));
+
+    /// <summary>The files of this machine with the bytes of a VM's disks.</summary>
+    internal string[] FilesOf(string nativeId) => [.. Find(nativeId).GetProperty("disks").EnumerateArray()
+        .Select(d => d.GetProperty("file").GetString()!)];
+
+    /// <summary>A person attaches a disk that lies elsewhere.</summary>
+    internal async Task AttachAsync(string nativeId, SimulatedVSphere.Disk disk)
+    {
+        using VimService vim = await VimService.ConnectAsync(VSphereServers.Options(Server), default);
+        VirtualMachine machine = (await new MachineFinder(vim).FindAsync(nativeId, default))!;
+        int controller = (int)machine.Config.At("hardware").Members("device")
+            .First(d => d.Member("sharedBus") is not null).Number("key")!;
+        await new MachineTasks(vim).ReconfigureAsync(machine, default,
+            MachineSpec.AddDisk(disk.Name, controller, 9, disk.Size));
+    }
 
     internal string? Option(string nativeId, string key) =>
         Find(nativeId).GetProperty("options").TryGetProperty(key, out JsonElement value) ? value.GetString() : null;

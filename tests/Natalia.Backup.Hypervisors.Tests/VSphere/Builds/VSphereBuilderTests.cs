@@ -330,6 +330,34 @@ public sealed class VSphereBuilderTests : BuilderConformance
     }
 
     [VSphereTheory]
+    [InlineData("snapshot", "it has snapshots")]
+    [InlineData("disk", "it has a disk that the building did not make ('[")]
+    public async Task A_vm_whose_record_stayed_and_that_somebody_uses_is_not_removed(string use, string reason)
+    {
+        await using var fixture = new VSphereBenchFixture();
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        IApplianceBuilder builder = hypervisor.Require<IApplianceBuilder>("building");
+        string vm = (await builder.BuildAsync(PointImages.Create(), new BuildRequest { Name = "fresh" }, null,
+            default)).NativeId!;
+        // As if the process had died before the last of its calls.
+        fixture.Server.Bench("option", vm, ("key", "natalia.building"),
+            ("value", $"mine 20260101T000000Z {fixture.Option(vm, "natalia.folder")}"));
+        string[] files = fixture.FilesOf(vm);
+        if (use == "disk") await fixture.AttachAsync(vm, fixture.Server.Appliance.Disks[0]);
+        else fixture.Server.Do("snapshot", ("vm", fixture.Find(vm).GetProperty("id").GetString()!), ("name", "mine"));
+        UnfinishedAppliance found = Assert.Single(await builder.FindUnfinishedAsync(default));
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() =>
+            builder.RemoveUnfinishedAsync(found, default));
+
+        Assert.Equal(ErrorIds.NotAnUnfinishedAppliance, e.ErrorId);
+        Assert.Contains(reason, e.Message, StringComparison.Ordinal);
+        Assert.Contains("natalia.building", e.Message, StringComparison.Ordinal);
+        Assert.Contains(vm, fixture.VMs);
+        Assert.All(files, f => Assert.True(File.Exists(f), f));
+    }
+
+    [VSphereTheory]
     [InlineData("cancelled")]
     [InlineData("started")]
     [InlineData("lost")]

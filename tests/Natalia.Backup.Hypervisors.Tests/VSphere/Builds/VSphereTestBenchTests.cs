@@ -53,6 +53,43 @@ public sealed class VSphereTestBenchTests : TestBenchConformance
         await vm.DestroyAsync(default);
     }
 
+    [VSphereTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_copy_of_a_test_vm_and_a_disk_of_somebodys_own_are_not_destroyed(bool isCopy)
+    {
+        await using var fixture = new VSphereBenchFixture();
+        ITestVM vm = await PrepareAsync(fixture);
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        string theirs = vm.Info.NativeId;
+        if (isCopy)
+        {
+            // Extra configuration is copied with a VM; the disks of the copy lie in a folder of its own.
+            theirs = (await hypervisor.Require<IApplianceBuilder>("building").BuildAsync(PointImages.Create(),
+                new BuildRequest { Name = "copy" }, null, default)).NativeId!;
+            foreach (string key in new[] { "natalia.test", "natalia.folder" })
+            {
+                string value = fixture.Option(vm.Info.NativeId, key)!;
+                fixture.Server.Bench("strip", theirs, ("key", key));
+                fixture.Server.Bench("option", theirs, ("key", key), ("value", value));
+            }
+        }
+        else await fixture.AttachAsync(theirs, fixture.Server.Appliance.Disks[0]);
+        string[] files = fixture.FilesOf(theirs);
+        Assert.NotEmpty(files);
+        ITestVM found = Assert.Single(await new BuilderTestBench(hypervisor).FindAsync(default),
+            v => v.Info.NativeId == theirs);
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => found.DestroyAsync(default));
+
+        Assert.Equal(ErrorIds.NotATestAppliance, e.ErrorId);
+        Assert.Contains("a disk that the test did not make ('[", e.Message, StringComparison.Ordinal);
+        Assert.Contains(theirs, fixture.VMs);
+        Assert.All(files, f => Assert.True(File.Exists(f), f));
+        if (isCopy) await vm.DestroyAsync(default);
+        Assert.All(files, f => Assert.True(File.Exists(f), f));
+    }
+
     [VSphereFact]
     public async Task The_vlan_of_the_isolated_network_is_told()
     {
