@@ -116,6 +116,8 @@ public sealed class HyperVBackupTests : IDisposable
     [Theory]
     [InlineData("reference", "is gone")]
     [InlineData("applied", "set back to a checkpoint")]
+    [InlineData("applied and gone", "a checkpoint of a person stood at its last point")]
+    [InlineData("applied again", "a checkpoint of a person stood at its last point")]
     [InlineData("disk", "another disk")]
     [InlineData("size", "was resized from 1048576 to 2097152 bytes")]
     [InlineData("refused", "could not tell")]
@@ -129,9 +131,17 @@ public sealed class HyperVBackupTests : IDisposable
     public async Task Every_reason_to_doubt_makes_a_full_that_tells_it(string doubt, string reason)
     {
         using Repository repository = await _repository.CreateAsync();
+        SimSnapshot? early = doubt is "applied and gone" or "applied again"
+            ? _host.Host.Freeze(_host.Machine, "before update", "Microsoft:Hyper-V:Snapshot:Realized", 1)
+            : null;
+        if (doubt == "applied again") _host.Machine.AppliedSnapshot = early!.Id;
         await RunAsync(repository);
         switch (doubt)
         {
+            // The checkpoint that it was set back to is deleted, as people do: nothing tells of it any more.
+            case "applied and gone": _host.Machine.Snapshots.Remove(early!); break;
+            // The host names the same checkpoint, however often the VM is set back to it.
+            case "applied again": break;
             case "reference": _host.Machine.References.Clear(); break;
             case "applied":
                 SimSnapshot owners = _host.Host.Freeze(_host.Machine, "before update",
@@ -373,6 +383,32 @@ public sealed class HyperVBackupTests : IDisposable
             StringComparison.Ordinal);
         Assert.Contains("may still be there", left.Message, StringComparison.Ordinal);
         Assert.Single(_host.Machine.Snapshots);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_checkpoint_that_comes_after_the_run_has_ended_is_the_next_runs_to_remove(bool isLost)
+    {
+        using Repository repository = await _repository.CreateAsync();
+        // The call is on its way, and nobody has heard yet of a job.
+        _host.Host.OnCall = what =>
+        {
+            if (what != "CreateSnapshot") return;
+            throw isLost ? new CimFaultException(CimFault.Transport, "The connection broke.")
+                : new OperationCanceledException();
+        };
+        await Assert.ThrowsAnyAsync<Exception>(() => RunAsync(repository));
+        _host.Host.OnCall = null;
+        string line = Assert.Single(_host.Machine.Notes.Split('\n'),
+            l => l.StartsWith("natalia-backup: ", StringComparison.Ordinal));
+        string run = Assert.Single(line.Split(' '), p => p.StartsWith("run=", StringComparison.Ordinal))[4..];
+        _host.Host.Freeze(_host.Machine, "Natalia.Backup " + run, SimHost.Recovery, 1);
+
+        await RunAsync(repository);
+
+        Assert.Equal((0, 1), _host.OurThings);
+        Assert.DoesNotContain(run, _host.Machine.Notes, StringComparison.Ordinal);
     }
 
     [Fact]

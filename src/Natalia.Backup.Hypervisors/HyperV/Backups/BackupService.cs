@@ -79,13 +79,19 @@ internal sealed class BackupService(HyperVSite site)
                 isProduction = false;
                 // Of the first one something may be there all the same.
                 await CheckpointService.RemoveAsync(machine, mark, keepsReference: false,
-                    cancellationToken).ConfigureAwait(false);
+                    mayCome: false, cancellationToken).ConfigureAwait(false);
                 await NoteBook.ChangeAsync(machine, n => Record(n, machine, mark, standing),
                     cancellationToken).ConfigureAwait(false);
                 snapshot = await CheckpointService.CreateAsync(machine, mark, isProduction, ignoreOthers,
                     cancellationToken).ConfigureAwait(false);
             }
-            mark = mark with { SnapshotId = snapshot.Text("InstanceID") };
+            // Ours is there: whatever stands now and is older can take the VM back behind it.
+            Standing beside = await Standing.ReadAsync(machine, cancellationToken).ConfigureAwait(false);
+            mark = mark with
+            {
+                SnapshotId = snapshot.Text("InstanceID"),
+                Stood = beside.Snapshots.All(Standing.IsOfBackup) ? "no" : "yes",
+            };
             await NoteBook.ChangeAsync(machine, n => NoteText.WithBackup(n, mark.RunId, mark),
                 cancellationToken).ConfigureAwait(false);
             await OpenAsync(machine, snapshot, wanted, mark, disks, cancellationToken).ConfigureAwait(false);
@@ -129,7 +135,7 @@ internal sealed class BackupService(HyperVSite site)
         foreach (BackupMark mark in NoteText.Backups(machine.Settings.Texts("Notes"), machine.Id)
             .Where(m => m.RunId == leftover.RunId))
             await CheckpointService.RemoveAsync(machine, mark,
-                keepsReference: leftover.Id.StartsWith(SnapshotId, StringComparison.Ordinal),
+                keepsReference: leftover.Id.StartsWith(SnapshotId, StringComparison.Ordinal), mayCome: false,
                 cancellationToken).ConfigureAwait(false);
     }
 
@@ -144,7 +150,7 @@ internal sealed class BackupService(HyperVSite site)
         foreach (BackupMark other in NoteText.Backups(settings.Texts("Notes"), machine.Id)
             .Where(m => m.RepositoryId == mine.RepositoryId && m.HistoryId == mine.HistoryId && m.RunId != mine.RunId))
             await CheckpointService.RemoveAsync(machine, other, keepsReference: false,
-                cancellationToken).ConfigureAwait(false);
+                mayCome: false, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Removes what a failed freeze made, without hiding why it failed.</summary>
@@ -152,9 +158,14 @@ internal sealed class BackupService(HyperVSite site)
     private static async Task<NataliaException?> ClearAsync(Machine machine, BackupMark mark, Exception failure)
     {
         using var limit = new CancellationTokenSource(s_cleanUpLimit);
+        // A call whose answer did not come may have begun its work all the same.
+        bool mayCome = failure is OperationCanceledException or NataliaException
+        {
+            Kind: NataliaErrorKind.Connection
+        } or NataliaException { ErrorId: ErrorIds.TaskLost or ErrorIds.TaskNotFinished };
         try
         {
-            await CheckpointService.RemoveAsync(machine, mark, keepsReference: false, limit.Token)
+            await CheckpointService.RemoveAsync(machine, mark, keepsReference: false, mayCome, limit.Token)
                 .ConfigureAwait(false);
             return null;
         }
@@ -262,11 +273,10 @@ internal sealed class BackupService(HyperVSite site)
 
     /// <summary>
     /// Whether the failure of a production checkpoint may be the guest's: then one without it may work. A host that is
-    /// away or forbids it is not asked again.
+    /// away, forbids it or still makes the first one is not asked again: both would have one name.
     /// </summary>
     private static bool IsTheGuests(NataliaException e) =>
-        e.ErrorId is ErrorIds.TaskFailed or ErrorIds.ServerRefused or ErrorIds.TaskNotFinished
-            or ErrorIds.ApplianceLocked;
+        e.ErrorId is ErrorIds.TaskFailed or ErrorIds.ServerRefused or ErrorIds.ApplianceLocked;
 
     private static NataliaException NotQuiesced(Machine machine, string why, Exception? inner) =>
         new(ErrorIds.QuiesceFailed, NataliaErrorKind.InvalidOperation,

@@ -102,7 +102,8 @@ internal sealed class HyperVFrozenDisks : IFrozenDisks, IFrozenAttachments, IFor
         // The checkpoint goes in any case: a conversion takes it along, and one that failed may have left it. Of a
         // conversion whose answer was lost the reference point is found by its name.
         if (!_isKept || _mark.ReferenceId is null)
-            await CheckpointService.RemoveAsync(_machine, _mark, _isKept, limit.Token).ConfigureAwait(false);
+            await CheckpointService.RemoveAsync(_machine, _mark, _isKept, mayCome: false, limit.Token)
+                .ConfigureAwait(false);
     }
 
     private void Close()

@@ -67,7 +67,13 @@ internal static class CheckpointService
     /// Removes the checkpoint of a backup, and its reference point unless that is needed, and then its record. What is
     /// gone already is fine.
     /// </summary>
-    internal static async Task RemoveAsync(Machine machine, BackupMark mark, bool keepsReference,
+    /// <param name="machine">The VM.</param>
+    /// <param name="mark">What was recorded of the backup.</param>
+    /// <param name="keepsReference">Whether a reference point stays, with the record.</param>
+    /// <param name="mayCome">Whether the host may still make the checkpoint: the record stays then if there is none, so
+    /// that the next run finds it.</param>
+    /// <param name="cancellationToken">Bounds it.</param>
+    internal static async Task RemoveAsync(Machine machine, BackupMark mark, bool keepsReference, bool mayCome,
         CancellationToken cancellationToken)
     {
         await WaitForCheckpointsAsync(machine, cancellationToken).ConfigureAwait(false);
@@ -77,6 +83,7 @@ internal static class CheckpointService
                 cancellationToken).ConfigureAwait(false);
         CimRow? reference = standing.ReferenceOf(mark);
         if (keepsReference && reference is not null) return;
+        if (mayCome && reference is null && standing.SnapshotOf(mark) is null) return;
         if (reference is not null)
             await TryAsync(machine, ReferenceService, "DestroyReferencePoint", "AffectedReferencePoint",
                 reference.Path!, cancellationToken).ConfigureAwait(false);

@@ -37,6 +37,12 @@ internal sealed record BackupMark
     /// <summary>The host that it ran on, and since when that was up; null when the host did not tell it.</summary>
     internal string? Host { get; init; }
 
+    /// <summary>
+    /// <c>yes</c> when a checkpoint of a person stood beside ours, to which the VM may be set back later; <c>no</c>;
+    /// null when it was not looked at.
+    /// </summary>
+    internal string? Stood { get; init; }
+
     /// <summary>What the disks were.</summary>
     internal IReadOnlyList<MarkedDisk> Disks { get; init; } = [];
 
@@ -51,6 +57,7 @@ internal sealed record BackupMark
         if (ReferenceId is not null) line += $" reference={ReferenceId}";
         if (AppliedId is not null) line += $" applied={AppliedId}";
         if (Host is not null) line += $" host={Host}";
+        if (Stood is not null) line += $" stood={Stood}";
         return line + string.Concat(Disks.Select(d => $" disk={d.DiskId},{d.VirtualDiskId},{d.Probe ?? "-"}"));
     }
 
@@ -84,6 +91,7 @@ internal sealed record BackupMark
             ReferenceId = Plain("reference"),
             AppliedId = Plain("applied"),
             Host = Plain("host"),
+            Stood = Plain("stood"),
             Disks = disks,
         };
 

@@ -11,20 +11,23 @@ namespace Natalia.Backup.Hypervisors.HyperV.Tracking;
 /// <param name="Probe">A hash of some bytes of the state: <see cref="DiskProbe"/>.</param>
 /// <param name="Applied">The checkpoint that the VM was last set back to; <c>-</c> for none.</param>
 /// <param name="Host">The host that the VM ran on, and since when that was up; <c>-</c> when unknown.</param>
+/// <param name="Stood">Whether a checkpoint of a person stood then: <c>yes</c> or <c>no</c>; null when it was not
+/// looked at.</param>
 internal sealed record RctToken(string ReferenceId, string VirtualDiskId, string RctId, string Probe, string Applied,
-    string Host)
+    string Host, string? Stood)
 {
     private const string Version = "hyperv1";
     private const char Between = '|';
 
     internal string ToText() => string.Join(Between.ToString(), Version, ReferenceId, VirtualDiskId, RctId, Probe,
-        Applied, Host);
+        Applied, Host) + (Stood is null ? "" : Between + Stood);
 
     internal static RctToken? TryParse(string text)
     {
         string[] parts = text.Split(Between);
-        return parts.Length is 6 or 7 && parts[0] == Version && parts[1].Length > 0 && parts[3].Length > 0
-            ? new RctToken(parts[1], parts[2], parts[3], parts[4], parts[5], parts.Length > 6 ? parts[6] : "-")
+        return parts.Length is 6 or 7 or 8 && parts[0] == Version && parts[1].Length > 0 && parts[3].Length > 0
+            ? new RctToken(parts[1], parts[2], parts[3], parts[4], parts[5], parts.Length > 6 ? parts[6] : "-",
+                parts.Length > 7 ? parts[7] : null)
             : null;
     }
 
@@ -45,7 +48,7 @@ internal sealed record RctToken(string ReferenceId, string VirtualDiskId, string
             List<int> fits = [.. Enumerable.Range(0, disks.Count).Where(i => IsThat(disks[i], key, disk))];
             if (fits.Count == 1 && ids[fits[0]].Length > 0 && disk.Probe is string probe)
                 tokens[disk.DiskId] = new RctToken(referenceId, disk.VirtualDiskId, ids[fits[0]], probe,
-                    mark.AppliedId ?? "-", mark.Host ?? "-");
+                    mark.AppliedId ?? "-", mark.Host ?? "-", mark.Stood);
         }
         return tokens;
     }

@@ -34,6 +34,11 @@ internal sealed class RctTracker(Machine machine, string? appliedId, HostRun? ru
         if (!string.Equals(since.VirtualDiskId, virtualDiskId, StringComparison.OrdinalIgnoreCase))
             return No("another disk has taken its place");
         if (since.Applied != (appliedId ?? "-")) return No("the VM was set back to a checkpoint since its last point");
+        // One that is gone again, or to which it had been set back before, leaves no other trace.
+        if (since.Stood != "no")
+            return No(since.Stood is null
+                ? "when its last point was made, it was not noted whether a checkpoint stood"
+                : "a checkpoint of a person stood at its last point, to which it may have been set back since");
         if (run is null)
             return No("the host does not tell this user its name and since when it is up (Win32_OperatingSystem), so "
                 + "that nobody knows whether it went down uncleanly");
