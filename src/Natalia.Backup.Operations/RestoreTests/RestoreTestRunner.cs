@@ -42,7 +42,7 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
     private TimeSpan? _restore;
     private TimeSpan _boot, _inside;
     private DateTime _startedUtc;
-    private string? _stepFailed;
+    private string? _stepFailed, _whyNotKept;
     private CancellationToken _stop;
 
     /// <summary>Makes the test.</summary>
@@ -73,14 +73,10 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
         {
             failure = e;
         }
-        bool isKept = false;
         string? left = await CloseGuestAsync().ConfigureAwait(false);
-        if (failure is null && plan.KeepOnFailure && _vm is not null && Conclude(_checks) != RestoreTestResult.Passed)
-        {
-            isKept = true;
-            Keep(entry);
-        }
-        else left = await DestroyAsync(entry).ConfigureAwait(false) ?? left;
+        bool isKept = failure is null && plan.KeepOnFailure && _vm is not null
+            && Conclude(_checks) != RestoreTestResult.Passed && TryKeep(entry);
+        if (!isKept) left = await DestroyAsync(entry).ConfigureAwait(false) ?? left;
         if (_serving is not null) await _serving.DisposeAsync().ConfigureAwait(false);
         if (failure is not null) return new RestoreTestOutcome(null, failure, left);
         RestoreTest test = Describe() with { IsKept = isKept, Duration = clock.GetElapsedTime(watch) };
@@ -327,10 +323,21 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
         }
     }
 
-    private void Keep(TestJournal.Entry entry)
+    /// <summary>Keeps the VM; false when that cannot be noted: one that no note tells of stays for ever.</summary>
+    private bool TryKeep(TestJournal.Entry entry)
     {
+        try
+        {
+            entry.Keep();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _whyNotKept = $"The test VM {_vm!.Info} was not kept, although -KeepOnFailure was given, because that "
+                + $"could not be noted on this machine: {e.Message}";
+            warn(_whyNotKept);
+            return false;
+        }
         _vm!.IsKept = true;
-        entry.Keep();
         _checks.Add(Named(RestoreTestChecks.Destroyed, new CheckResult
         {
             Name = RestoreTestChecks.Destroyed,
@@ -340,6 +347,7 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
             Detail = $"The test VM {_vm.Info} was kept on '{plan.Bench.Name}', isolated, because the test did not pass "
                 + "and -KeepOnFailure was given. The next test of the appliance there destroys it.",
         }, default));
+        return true;
     }
 
     /// <summary>Destroys what was made, and looks whether it is gone.</summary>
@@ -371,7 +379,11 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
             check = Stays(_vm?.Info.ToString() ?? _runId, e.Message,
                 (e as NataliaException)?.ErrorId ?? ErrorIds.TaskNotFinished);
         }
-        _checks.Add(Named(RestoreTestChecks.Destroyed, check with { Expected = "gone" }, clock.GetElapsedTime(watch)));
+        _checks.Add(Named(RestoreTestChecks.Destroyed, check with
+        {
+            Expected = "gone",
+            Detail = _whyNotKept is null ? check.Detail : $"{_whyNotKept} {check.Detail}".TrimEnd(),
+        }, clock.GetElapsedTime(watch)));
         if (check.Result != CheckOutcome.Passed) return check.Detail;
         entry.Close();
         return null;

@@ -12,7 +12,8 @@ namespace Natalia.Backup.Operations.RestoreTests;
 /// </summary>
 /// <param name="folder">Where the files lie.</param>
 /// <param name="clock">Tells the age of what nobody knows.</param>
-internal sealed class TestJournal(string folder, TimeProvider clock)
+/// <param name="write">Writes a note over what is in its file; null for what does so.</param>
+internal sealed class TestJournal(string folder, TimeProvider clock, Action<FileStream, byte[]>? write = null)
 {
     private const string Ending = ".json";
 
@@ -41,11 +42,13 @@ internal sealed class TestJournal(string folder, TimeProvider clock)
         try
         {
             Directory.CreateDirectory(folder);
-            var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+            // Without a buffer: what could not be written is not tried again when the file is closed.
+            var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1);
+            Action<FileStream, byte[]> writer = write ?? Overwrite;
             var note = new Note(runId, applianceId, bench.Session.Kind, bench.Session.Location, false);
             try
             {
-                Write(file, note);
+                writer(file, ToBytes(note));
             }
             catch
             {
@@ -53,7 +56,7 @@ internal sealed class TestJournal(string folder, TimeProvider clock)
                 File.Delete(path);
                 throw;
             }
-            return new Entry(file, path, note);
+            return new Entry(file, path, note, writer);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -201,7 +204,19 @@ internal sealed class TestJournal(string folder, TimeProvider clock)
         }
     }
 
-    private static void Write(FileStream file, Note note)
+    /// <summary>
+    /// Writes a note over what is in its file. What was there is not given up first: where there is no room, it stays
+    /// as it was.
+    /// </summary>
+    internal static void Overwrite(FileStream file, byte[] note)
+    {
+        file.Position = 0;
+        file.Write(note, 0, note.Length);
+        file.SetLength(note.Length);
+        file.Flush(flushToDisk: true);
+    }
+
+    private static byte[] ToBytes(Note note)
     {
         using var memory = new MemoryStream();
         using (var json = new Utf8JsonWriter(memory))
@@ -214,10 +229,7 @@ internal sealed class TestJournal(string folder, TimeProvider clock)
             json.WriteBoolean("kept", note.IsKept);
             json.WriteEndObject();
         }
-        file.SetLength(0);
-        memory.Position = 0;
-        memory.CopyTo(file);
-        file.Flush(flushToDisk: true);
+        return memory.ToArray();
     }
 
     private static void Forget(FileStream file, string path)
@@ -244,14 +256,17 @@ internal sealed class TestJournal(string folder, TimeProvider clock)
         private readonly FileStream _file;
         private readonly string _path;
         private readonly Note _note;
+        private readonly Action<FileStream, byte[]> _write;
 
-        internal Entry(FileStream file, string path, Note note) => (_file, _path, _note) = (file, path, note);
+        internal Entry(FileStream file, string path, Note note, Action<FileStream, byte[]> write) =>
+            (_file, _path, _note, _write) = (file, path, note, write);
 
         /// <summary>Nothing of the test is there any more.</summary>
         internal void Close() => Forget(_file, _path);
 
         /// <summary>The VM stays, as the user asked: until the appliance is tested again.</summary>
-        internal void Keep() => Write(_file, _note with { IsKept = true });
+        /// <exception cref="IOException">It could not be noted, and the VM is not to stay.</exception>
+        internal void Keep() => _write(_file, ToBytes(_note with { IsKept = true }));
 
         public void Dispose() => _file.Dispose();
     }

@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Model;
@@ -46,7 +47,14 @@ internal sealed class RestoreTestRoom : IDisposable
         [$"cdr count --day {Day} --zone UTC"] = (0, "20000\n"),
     };
 
-    internal TestJournal Journal => new(_journal.Path, Clock);
+    /// <summary>Told each note before it is written.</summary>
+    internal Action<string>? OnWrite { get; set; }
+
+    internal TestJournal Journal => new(_journal.Path, Clock, (file, note) =>
+    {
+        OnWrite?.Invoke(Encoding.UTF8.GetString(note));
+        TestJournal.Overwrite(file, note);
+    });
 
     internal string[] Notes => _journal.Files;
 

@@ -347,6 +347,25 @@ public sealed class RestoreTestRunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_failed_test_that_cannot_be_noted_as_kept_is_told_and_destroyed()
+    {
+        _room.Answers["audit verify"] = (1, "the chain is cut");
+        _room.OnWrite = note =>
+        {
+            if (note.Contains("\"kept\":true", StringComparison.Ordinal)) throw new IOException("No space is left.");
+        };
+
+        RestoreTest test = await _room.TestAsync(await _room.PlanAsync() with { KeepOnFailure = true });
+
+        Assert.Equal((RestoreTestResult.Failed, false), (test.Result, test.IsKept));
+        Assert.Equal(("Destroyed", CheckOutcome.Passed), (test.Checks[^1].Name, test.Checks[^1].Result));
+        Assert.Contains("was not kept", test.Checks[^1].Detail, StringComparison.Ordinal);
+        Assert.Contains("No space is left.", Assert.Single(_room.Warnings), StringComparison.Ordinal);
+        Assert.Empty(_room.TestVMs);
+        Assert.Empty(_room.Notes);
+    }
+
+    [Fact]
     public async Task A_passed_test_is_not_kept()
     {
         RestoreTest test = await _room.TestAsync(await _room.PlanAsync() with { KeepOnFailure = true });
