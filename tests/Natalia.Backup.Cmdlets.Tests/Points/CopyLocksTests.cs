@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine.Core;
-using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Qemu;

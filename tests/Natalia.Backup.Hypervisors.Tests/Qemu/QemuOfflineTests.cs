@@ -169,7 +169,7 @@ public sealed class QemuOfflineTests : IDisposable
         // As whoever starts the VM with its group's rights needs it.
         string image = _root["vm/" + (disk == "data" ? "data.qcow2" : "other.raw")];
         const UnixFileMode Rights = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead;
-        File.SetUnixFileMode(image, Rights);
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(image, Rights);
 
         ApplianceDescription made = await replacer.ReplaceDiskAsync(vm, disk, fresh.Length, async (target, stop) =>
         {
@@ -183,7 +183,7 @@ public sealed class QemuOfflineTests : IDisposable
         }, default);
         Assert.Equal(vm.ApplianceId, made.ApplianceId);
         Assert.Equal(fresh, await ReadAsync(disk));
-        Assert.Equal(Rights, File.GetUnixFileMode(image));
+        if (!OperatingSystem.IsWindows()) Assert.Equal(Rights, File.GetUnixFileMode(image));
         Assert.DoesNotContain(Directory.EnumerateFiles(_machine.Folder, "*", SearchOption.AllDirectories),
             f => Path.GetFileName(f) is not ("vm.json" or "data.qcow2" or "other.raw" or "variables.fd"
                 or "replace.lock"));
