@@ -9,9 +9,9 @@ public sealed class LargeMemoryTests
     [LargePagesFact]
     public void Large_pages_are_asked_for()
     {
+        // That another array has no such flag says nothing: it may lie where one that is gone was advised.
         foreach (bool pinned in new[] { false, true })
             Assert.Contains(" hg", FlagsOf(LargeMemory.Allocate(32 << 20, pinned)));
-        Assert.DoesNotContain(" hg", FlagsOf(new byte[48 << 20]));
     }
 
     [LargePagesFact]
