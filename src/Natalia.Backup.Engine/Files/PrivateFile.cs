@@ -45,7 +45,10 @@ public static class PrivateFile
     public static void TakeRightsOf(string path, string other)
     {
 #if NET8_0_OR_GREATER
-        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(path, File.GetUnixFileMode(other));
+        if (OperatingSystem.IsWindows()) return;
+        UnixFileMode rights = File.GetUnixFileMode(other);
+        // File systems without rights give all files the same, and refuse to be told.
+        if (File.GetUnixFileMode(path) != rights) File.SetUnixFileMode(path, rights);
 #endif
     }
 }

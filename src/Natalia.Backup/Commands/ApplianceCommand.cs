@@ -33,9 +33,7 @@ public abstract class ApplianceCommand : HypervisorCommand
     private protected ApplianceDirectory Lookup =>
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
 
-    /// <summary>What the user named; an id counts where no name does.</summary>
-    private IReadOnlyList<string> Named =>
-        References.Clean(Appliance) is { Count: > 0 } given ? given : References.Clean([ApplianceId])!;
+    private IReadOnlyList<string> Named => References.Named(Appliance, ApplianceId);
 
     /// <summary>True when the user named no appliance at all.</summary>
     private protected bool NamesNone => Named.Count == 0;

@@ -369,8 +369,7 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
 
     private async Task TakeAppliancesAsync(CancellationToken cancellationToken)
     {
-        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(
-            References.Clean(Appliance) is { Count: > 0 } given ? given : [ApplianceId ?? ""]);
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(References.Named(Appliance, ApplianceId));
         if (selectors.Count == 0 && !Rotate)
             throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
                 "Which appliance? None was named.", recommendedAction:

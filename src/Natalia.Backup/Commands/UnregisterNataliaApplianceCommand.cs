@@ -76,9 +76,7 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
-        IReadOnlyList<string> named = References.Clean(Appliance) is { Count: > 0 } given
-            ? given
-            : References.Clean([ApplianceId])!;
+        IReadOnlyList<string> named = References.Named(Appliance, ApplianceId);
         if (named.Count == 0)
             throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
                 "Which appliance? None was named.",
