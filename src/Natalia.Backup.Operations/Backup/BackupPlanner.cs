@@ -202,7 +202,7 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
         {
             RestoreTest = settings,
             GivenCdrBaseline = wishes.CdrBaseline,
-            Calendar = isNeeded ? BusinessCalendar.Parse(settings?.BusinessCalendar) : BusinessCalendar.Default,
+            Calendar = isNeeded ? BusinessCalendar.ParseKept(settings?.BusinessCalendar) : BusinessCalendar.Default,
         };
     }
 

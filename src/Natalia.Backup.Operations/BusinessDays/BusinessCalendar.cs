@@ -35,16 +35,23 @@ internal sealed class BusinessCalendar
     /// <summary>The time zone's id: IANA or Windows.</summary>
     internal string TimeZoneId { get; private set; } = RetentionPolicy.DefaultTimeZoneId;
 
-    /// <summary>Reads a calendar.</summary>
+    /// <summary>Reads a calendar as a user gives it.</summary>
     /// <param name="text">The text; null or blank is the default.</param>
     /// <exception cref="NataliaException"><c>BusinessCalendarInvalid</c>, <c>TimeZoneNotFound</c>.</exception>
-    internal static BusinessCalendar Parse(string? text)
+    internal static BusinessCalendar Parse(string? text) => text?.Length > MaximumLength
+        ? throw Invalid($"it has more than {MaximumLength} characters, and longer ones are not read.")
+        : ParseKept(text);
+
+    /// <summary>
+    /// Reads what <see cref="ToString"/> wrote: its length was judged when a user gave it, and it is a little longer.
+    /// </summary>
+    /// <param name="text">The text; null or blank is the default.</param>
+    /// <exception cref="NataliaException"><c>BusinessCalendarInvalid</c>, <c>TimeZoneNotFound</c>.</exception>
+    internal static BusinessCalendar ParseKept(string? text)
     {
         if (string.IsNullOrWhiteSpace(text)) return Default;
-        if (text!.Length > MaximumLength)
-            throw Invalid($"it has {text.Length} characters, and more than {MaximumLength} are not read.");
         var calendar = new BusinessCalendar();
-        foreach (string entry in text.Split('\n').Select(WithoutRemark).SelectMany(l => l.Split(';'))
+        foreach (string entry in text!.Split('\n').Select(WithoutRemark).SelectMany(l => l.Split(';'))
             .Select(e => e.Trim()).Where(e => e.Length > 0))
             calendar.Read(entry);
         _ = TimeZones.Find(calendar.TimeZoneId);

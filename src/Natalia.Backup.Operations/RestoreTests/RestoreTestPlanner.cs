@@ -119,7 +119,7 @@ internal sealed class RestoreTestPlanner(SessionRegistry registry, RestoreTestWi
                 login?.HostKey is not null),
             SystemImage = image,
             Credential = login,
-            Calendar = BusinessCalendar.Parse(wishes.BusinessCalendar ?? settings.BusinessCalendar),
+            Calendar = BusinessCalendar.ParseKept(wishes.BusinessCalendar ?? settings.BusinessCalendar),
             Tolerance = wishes.Tolerance ?? settings.Tolerance ?? RestoreTestPlan.DefaultTolerance,
             BootTimeout = TimeSpan.FromMinutes(wishes.BootTimeoutMinutes ?? settings.BootTimeoutMinutes
                 ?? RestoreTestPlan.DefaultBootMinutes),

@@ -45,7 +45,7 @@ internal sealed record RestoreTestWishes
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.InvalidArgument,
                 "-KeepOnFailure has no meaning with -FromRepository: the disks of the VM end with the command.", null,
                 "Leave one of them out.");
-        _ = BusinessDays.BusinessCalendar.Parse(BusinessCalendar);
+        _ = BusinessDays.BusinessCalendar.ParseKept(BusinessCalendar);
         foreach ((IReadOnlyList<string>? command, string name) in Commands())
             if (command is not null) _ = GuestCommandLine.Parse(command, name);
         if (SystemImage is not null)

@@ -30,6 +30,25 @@ public sealed class BusinessCalendarTests
         Assert.Equal(kept, BusinessCalendar.Parse(kept).ToString());
     }
 
+    /// <summary>The longest list that is taken, in either way of naming a day.</summary>
+    [Theory]
+    [InlineData("yyyy-MM-dd")]
+    [InlineData("MM-dd")]
+    public void What_was_taken_is_read_when_it_was_kept(string format)
+    {
+        DateTime day = new(2024, 1, 1);
+        string text = "zone:UTC";
+        while (text.Length + 1 + format.Length <= BusinessCalendar.MaximumLength)
+        {
+            text += "\n" + day.ToString(format, System.Globalization.CultureInfo.InvariantCulture);
+            day = day.AddDays(1);
+        }
+
+        string kept = BusinessCalendar.Parse(text).ToString();
+
+        Assert.Equal(kept, BusinessCalendar.ParseKept(kept).ToString());
+    }
+
     [Theory]
     [InlineData("2026-13-01", ErrorIds.BusinessCalendarInvalid)]
     [InlineData("tomorrow", ErrorIds.BusinessCalendarInvalid)]
