@@ -231,22 +231,27 @@ public sealed class TaskSchedulerTests : IDisposable
     }
 
     [Theory]
-    [InlineData(null, null, true)]
-    [InlineData(Gmsa, null, true)]
-    [InlineData(@"CONTOSO\anna", Gmsa, false)]
-    public async Task A_restore_test_that_was_replaced_is_put_back_when_its_schedule_is_refused(string? account,
-        string? next, bool isPutBack)
+    [InlineData(null, null, true, false)]
+    [InlineData(Gmsa, null, true, false)]
+    [InlineData(@"CONTOSO\anna", Gmsa, false, false)]
+    [InlineData(null, null, true, true)]
+    [InlineData(@"CONTOSO\anna", Gmsa, false, true)]
+    public async Task A_restore_test_that_was_replaced_is_put_back_when_its_schedule_is_refused_or_stopped(
+        string? account, string? next, bool isPutBack, bool isStopped)
     {
         using SecureString password = Password("correct horse");
         ScheduleDefinition former = Windows with { Account = account };
         await Scheduler().RegisterAsync(former, TaskAccount.Of(account).NeedsPassword ? password : null, default);
         Dictionary<string, RegisteredTask> before = new(_service.Tasks);
-        _service.Refuse(1, unchecked((int)0x80070569));
+        using var stop = new CancellationTokenSource();
+        if (isStopped) _service.OnRegister = stop.Cancel;
+        else _service.Refuse(1, unchecked((int)0x80070569));
 
-        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(
-            () => Scheduler().RegisterAsync(former with { At = "05:00", Account = next }, null, default));
+        Exception refused = await Assert.ThrowsAnyAsync<Exception>(
+            () => Scheduler().RegisterAsync(former with { At = "05:00", Account = next }, null, stop.Token));
 
-        Assert.Equal(ErrorIds.ScheduleNotRegistered, refused.ErrorId);
+        if (isStopped && isPutBack) Assert.IsAssignableFrom<OperationCanceledException>(refused);
+        else Assert.Equal(ErrorIds.ScheduleNotRegistered, Assert.IsType<NataliaException>(refused).ErrorId);
         Assert.Equal(before[Windows.ScheduleId].Xml, _service.Tasks[Windows.ScheduleId].Xml);
         Assert.Equal(isPutBack, before[Windows.RestoreTestId].Xml == _service.Tasks[Windows.RestoreTestId].Xml);
         // Nobody but the Task Scheduler had the password of the former account: that it is not back is told.

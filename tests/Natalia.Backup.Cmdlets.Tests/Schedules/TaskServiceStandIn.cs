@@ -15,6 +15,7 @@ internal sealed class TaskServiceStandIn : ITaskService
     internal List<string> Stopped { get; } = [];
     /// <summary>Ids by account; accounts that are not there are not known now.</summary>
     internal Dictionary<string, string> Sids { get; } = new(StringComparer.OrdinalIgnoreCase);
+    internal Action OnRegister { get; set; } = () => { };
     internal Action<string, string> OnStart { get; set; } = (_, _) => { };
 
     internal void Refuse(int call, int code) => (_refusal, _calls) = ((call, code), 0);
@@ -32,6 +33,7 @@ internal sealed class TaskServiceStandIn : ITaskService
             IsEnabled = !xml.Contains("<Enabled>false</Enabled>"),
             LastResult = 0x41303,
         };
+        OnRegister();
     }
 
     public IReadOnlyList<RegisteredTask> List() => [.. Tasks.Values];

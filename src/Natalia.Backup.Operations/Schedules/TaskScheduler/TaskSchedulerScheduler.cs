@@ -84,7 +84,10 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
                     ? $"The schedule '{schedule.ScheduleId}' was registered, but its task "
                         + $"'{schedule.RestoreTestId}', which is wanted no more, could not be removed"
                     : $"The schedule '{schedule.ScheduleId}' was not registered", schedule.ScheduleId, left);
-            throw;
+            if (left.Length == 0) throw;
+            throw new NataliaException(ErrorIds.ScheduleNotRegistered, NataliaErrorKind.WriteFailed,
+                $"The schedule '{schedule.ScheduleId}' was not registered, because it was stopped.{left}",
+                schedule.ScheduleId, "Register it again.", e);
         }
         IReadOnlyList<RegisteredTask> after = List();
         return Describe(after.FirstOrDefault(t => Is(t, schedule.ScheduleId))
