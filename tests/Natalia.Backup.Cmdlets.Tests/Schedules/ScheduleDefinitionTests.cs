@@ -101,6 +101,16 @@ public sealed class ScheduleDefinitionTests
     public void Arguments_are_quoted_as_windows_takes_them_apart(string argument, string quoted) =>
         Assert.Equal(quoted, ScheduledCommand.Line([argument]));
 
+    [Theory]
+    [InlineData("/opt/a-b_c.ps1:@", "/opt/a-b_c.ps1:@")]
+    [InlineData("", "''")]
+    [InlineData("a|b", "'a|b'")]
+    [InlineData("natalia-*", "'natalia-*'")]
+    [InlineData("it's $HOME", "'it'\\''s $HOME'")]
+    [InlineData("\u00fc~#", "'\u00fc~#'")]
+    public void Arguments_are_quoted_as_a_shell_takes_them_apart(string argument, string quoted) =>
+        Assert.Equal(quoted, ScheduledCommand.ShellLine([argument]));
+
     [Fact]
     public void Runs_are_foreseen_in_local_time_over_changes_of_the_clocks()
     {

@@ -11,6 +11,8 @@ internal sealed class SystemdStandIn : ISystemdControl
     private int _failAt = -1;
     private Action? _stop;
 
+    /// <summary>A word that this systemctl does not know.</summary>
+    internal string? Refused { get; set; }
     internal string Folder { get; set; } = "";
     internal List<string> Calls { get; } = [];
     internal bool HasFailed { get; private set; }
@@ -41,6 +43,8 @@ internal sealed class SystemdStandIn : ISystemdControl
             if (_stop is null) return Task.FromResult(new ProgramResult(1, "", "Access denied"));
         }
         cancellationToken.ThrowIfCancellationRequested();
+        if (arguments[0] == Refused)
+            return Task.FromResult(new ProgramResult(1, "", $"Unknown command verb {Refused}."));
         switch (arguments[0])
         {
             case "enable" or "disable":
@@ -58,11 +62,11 @@ internal sealed class SystemdStandIn : ISystemdControl
                 Assert.Equal("--timestamp=unix", arguments[2]);
                 return Task.FromResult(new ProgramResult(0,
                     arguments[1].EndsWith(".timer", StringComparison.Ordinal)
-                        ? "ActiveState=active\n" + Timer
+                        ? (Timer.Contains("ActiveState=") ? "" : "ActiveState=active\n") + Timer
                         : Service,
                     ""));
             default:
-                Assert.Contains(arguments[0], new[] { "daemon-reload", "restart", "stop" });
+                Assert.Contains(arguments[0], new[] { "daemon-reload", "restart", "stop", "clean" });
                 break;
         }
         return Task.FromResult(new ProgramResult(0, "", ""));

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
@@ -75,6 +76,9 @@ public sealed class SystemdTests : IDisposable
         Assert.Equal([.. files, "timers.target.wants"], _folder.Files);
         string timer = File.ReadAllText(_folder["natalia-backup-nightly.timer"]);
         Assert.Contains("\nPersistent=true\n", timer, StringComparison.Ordinal);
+        // SIGTERM would end pwsh with nothing cleaned up.
+        foreach (string service in files.Where(f => f.EndsWith(".service", StringComparison.Ordinal)))
+            Assert.Contains("\nKillSignal=SIGINT\n", File.ReadAllText(_folder[service]), StringComparison.Ordinal);
         if (!OperatingSystem.IsWindows())
             Assert.Equal((UnixFileMode)Convert.ToInt32("644", 8),
                 File.GetUnixFileMode(_folder["natalia-backup-nightly.timer"]));
@@ -176,6 +180,8 @@ public sealed class SystemdTests : IDisposable
     [InlineData("LastTriggerUSec=@1764460800\n",
         "ActiveState=failed\nResult=exit-code\nExecMainStatus=1\nExecMainStartTimestamp=@1764460801\n",
         ScheduledRunResult.Failed, 1)]
+    [InlineData("", "ActiveState=inactive\nResult=success\nExecMainStatus=15\nExecMainStartTimestamp=@1764460801\n",
+        ScheduledRunResult.Failed, 15)]
     [InlineData("", "ActiveState=activating\nExecMainStartTimestamp=@1764460801\n", ScheduledRunResult.Running, null)]
     public async Task What_systemd_knows_of_the_last_run_is_told(string timer, string service,
         ScheduledRunResult result, int? code)
@@ -209,6 +215,70 @@ public sealed class SystemdTests : IDisposable
         Assert.Contains((await systemd.ListAsync(default)).Single().Schedule.Warnings, w => w.Contains(told));
         Assert.True((await systemd.RegisterAsync(schedule, null, default)).WasChanged);
         Assert.Equal(before, File.ReadAllText(file));
+    }
+
+    /// <summary>What systemd will do counts, not what the mark says.</summary>
+    [Theory]
+    [InlineData("NextElapseUSecRealtime=@1764555000\n", "2025-12-01T02:10", "which is not when", true)]
+    [InlineData("NextElapseUSecRealtime=@1764555000\nDropInPaths=/etc/systemd/system/natalia-backup-nightly.timer.d/"
+        + "o.conf\n", "2025-12-01T02:10", "has drop-ins", false)]
+    [InlineData("DropInPaths=/usr/lib/systemd/system/timer.d/all.conf\n", "2025-12-01T01:00", null, false)]
+    [InlineData("NextElapseUSecRealtime=@1764550800\n", "2025-12-01T01:00", null, false)]
+    [InlineData("NextElapseUSecRealtime=@1764450000\n", "2025-12-01T01:00", null, false)]
+    [InlineData("NextElapseUSecRealtime=n/a\nNeedDaemonReload=yes\n", "2025-12-01T01:00", "daemon-reload", true)]
+    [InlineData("ActiveState=inactive\n", null, "is inactive", true)]
+    public async Task What_systemd_will_start_is_told_and_what_it_does_not_go_by_is_registered_again(string timer,
+        string? next, string? told, bool isChanged)
+    {
+        var clock = new FakeTimeProvider(new DateTimeOffset(2025, 11, 30, 20, 0, 0, TimeSpan.Zero));
+        SystemdScheduler systemd = Scheduler(_folder, _manager, clock);
+        await systemd.RegisterAsync(Sample.Schedule, null, default);
+        _manager.Timer = timer;
+
+        BackupSchedule listed = Assert.Single(await systemd.ListAsync(default)).Schedule;
+
+        Assert.Equal(next, listed.NextRunsUtc.Count == 0 ? null : listed.NextRunsUtc[0].ToString("yyyy-MM-dd'T'HH:mm",
+            System.Globalization.CultureInfo.InvariantCulture));
+        Assert.Equal(told is null, listed.Warnings.Count == 0);
+        if (told is not null) Assert.Contains(listed.Warnings, w => w.Contains(told));
+        _manager.Calls.Clear();
+        Assert.Equal(isChanged, (await systemd.RegisterAsync(Sample.Schedule, null, default)).WasChanged);
+        Assert.Equal(isChanged, _manager.Calls.Contains("daemon-reload"));
+    }
+
+    /// <summary>Persistent timers begin at once when one of their name went off long ago.</summary>
+    [Fact]
+    public async Task A_timer_that_begins_anew_makes_up_for_nothing_and_one_that_goes_on_does()
+    {
+        const string Backup = "natalia-backup-nightly.timer", Test = "natalia-backup-nightly.restore-test.timer";
+        SystemdScheduler systemd = Scheduler();
+        await systemd.RegisterAsync(Sample.Schedule, null, default);
+        Assert.Equal([$"stop {Test} {Backup}", $"clean --what=state {Test} {Backup}", $"enable --now {Test} {Backup}"],
+            _manager.Calls.Where(c => c.Contains(Backup) && !c.StartsWith("show", StringComparison.Ordinal)).Take(3));
+
+        _manager.Calls.Clear();
+        await systemd.RegisterAsync(Sample.Schedule with { CopyTo = [] }, null, default);
+        Assert.DoesNotContain(_manager.Calls, c => c.StartsWith("clean", StringComparison.Ordinal));
+
+        _manager.Calls.Clear();
+        await systemd.RegisterAsync(Sample.Schedule with { QuarterlyRestoreTest = false, At = "02:00" }, null, default);
+        Assert.Equal([$"clean --what=state {Backup}", $"clean --what=state {Test}"],
+            _manager.Calls.Where(c => c.StartsWith("clean", StringComparison.Ordinal)));
+
+        _manager.Calls.Clear();
+        await systemd.RemoveAsync("natalia-backup-nightly", default);
+        Assert.Contains($"clean --what=state {Backup}", _manager.Calls);
+    }
+
+    /// <summary>A systemd before version 243 does not know the word.</summary>
+    [Fact]
+    public async Task A_systemd_that_cannot_forget_is_enough()
+    {
+        SystemdScheduler systemd = Scheduler();
+        _manager.Refused = "clean";
+        Assert.True((await systemd.RegisterAsync(Sample.Schedule, null, default)).WasChanged);
+        await systemd.RemoveAsync("natalia-backup-nightly", default);
+        Assert.Equal(["timers.target.wants"], _folder.Files);
     }
 
     [Fact]
@@ -273,10 +343,11 @@ public sealed class SystemdTests : IDisposable
 
     private SystemdScheduler Scheduler() => Scheduler(_folder, _manager);
 
-    private static SystemdScheduler Scheduler(TemporaryFolder folder, SystemdStandIn manager)
+    private static SystemdScheduler Scheduler(TemporaryFolder folder, SystemdStandIn manager,
+        TimeProvider? clock = null)
     {
         manager.Folder = folder.Path;
-        return new SystemdScheduler(folder.Path, true, manager, TimeProvider.System);
+        return new SystemdScheduler(folder.Path, true, manager, clock ?? TimeProvider.System);
     }
 
     private static string Describe(TemporaryFolder folder, SystemdStandIn manager) => string.Join("\n",

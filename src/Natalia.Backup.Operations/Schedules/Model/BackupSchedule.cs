@@ -76,7 +76,10 @@ public sealed record BackupSchedule
     public bool WasChanged { get; init; }
     /// <summary>The program that its runs start; null for a hypervisor's own schedule.</summary>
     public string? Program { get; init; }
-    /// <summary>The program's command line; null for a hypervisor's own schedule. It holds no secret.</summary>
+    /// <summary>
+    /// The program's command line: on Linux as a shell takes it, on Windows as programs do; null for a hypervisor's own
+    /// schedule. It holds no secret.
+    /// </summary>
     public string? Arguments { get; init; }
     /// <summary>The folder of its unit files; null but for a timer of systemd.</summary>
     public string? UnitFolder { get; init; }
@@ -84,7 +87,11 @@ public sealed record BackupSchedule
     public IReadOnlyList<string> Warnings { get; init => field = ItemList.Of(value); } = ItemList.Of<string>([]);
 
     /// <summary>A schedule of this machine, as far as its definition tells.</summary>
-    internal static BackupSchedule Of(ScheduleDefinition schedule, string scheduler) => new()
+    /// <param name="schedule">The definition.</param>
+    /// <param name="scheduler">What starts it.</param>
+    /// <param name="line">How the arguments are written as one line.</param>
+    internal static BackupSchedule Of(ScheduleDefinition schedule, string scheduler,
+        Func<IEnumerable<string>, string> line) => new()
     {
         ScheduleId = schedule.ScheduleId,
         IsOwn = true,
@@ -95,7 +102,7 @@ public sealed record BackupSchedule
         QuarterlyRestoreTest = schedule.QuarterlyRestoreTest,
         Kind = schedule.Kind,
         Program = schedule.Program,
-        Arguments = ScheduledCommand.Line(ScheduledCommand.Arguments(schedule, ScheduledWork.Backup)),
+        Arguments = line(ScheduledCommand.Arguments(schedule, ScheduledWork.Backup)),
     };
 
     /// <summary>What is left of a schedule of this machine whose definition is not known.</summary>

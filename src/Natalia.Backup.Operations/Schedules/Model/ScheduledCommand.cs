@@ -44,6 +44,13 @@ internal static class ScheduledCommand
     /// <summary>One command line of them, as Windows' programs and .NET take it apart again.</summary>
     internal static string Line(IEnumerable<string> arguments) => string.Join(" ", arguments.Select(Quote));
 
+    /// <summary>One line of them for a POSIX shell, such as cron's.</summary>
+    internal static string ShellLine(IEnumerable<string> arguments) => string.Join(" ", arguments.Select(a =>
+        a.Length > 0 && a.All(IsPlain) ? a : "'" + a.Replace("'", "'\\''") + "'"));
+
+    private static bool IsPlain(char c) => c is (>= 'A' and <= 'Z') or (>= 'a' and <= 'z') or (>= '0' and <= '9')
+        or '_' or '.' or '/' or ':' or '@' or '-';
+
     /// <summary>
     /// Backslashes count only before a quote: there each is doubled (the rules of CommandLineToArgvW).
     /// </summary>

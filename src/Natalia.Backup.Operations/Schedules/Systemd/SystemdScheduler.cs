@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security;
 using System.Text;
 using Natalia.Backup.Engine;
@@ -52,19 +53,26 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
         bool asWanted = files.All(f => before[f.Key] == f.Value)
             && before.All(b => b.Value is null || files.Any(f => f.Key == b.Key))
             && timers.All(t => IsLinked(t) == schedule.IsEnabled);
-        if (asWanted) return await DescribeAsync(schedule, false, cancellationToken).ConfigureAwait(false);
+        // A registration that was killed may have written what the manager does not go by yet.
+        if (asWanted && await IsInForceAsync(schedule, [.. files.Select(f => f.Key)], cancellationToken)
+            .ConfigureAwait(false))
+            return await DescribeAsync(schedule, false, cancellationToken).ConfigureAwait(false);
         bool[] wasLinked = [.. before.Keys.Select(IsLinked)];
+        string[] anew = [.. files.Where(f => IsTimer(f.Key) && (!IsLinked(f.Key)
+            || before[f.Key] is not string former || UnitFiles.HasOtherTime(former, f.Value))).Select(f => f.Key)];
         try
         {
             Directory.CreateDirectory(folder);
             foreach (KeyValuePair<string, string> file in files)
                 if (before[file.Key] != file.Value) WriteFile(file.Key, file.Value);
-            await SwitchAsync(timers, schedule.IsEnabled, cancellationToken).ConfigureAwait(false);
+            await SwitchAsync(timers, schedule.IsEnabled, cancellationToken, anew).ConfigureAwait(false);
             string[] gone = [.. before.Where(b => b.Value is not null && files.All(f => f.Key != b.Key))
                 .Select(b => b.Key)];
             if (gone.Length > 0)
             {
-                await SwitchAsync([.. gone.Where(IsTimer)], false, cancellationToken).ConfigureAwait(false);
+                string[] goneTimers = [.. gone.Where(IsTimer)];
+                await SwitchAsync(goneTimers, false, cancellationToken).ConfigureAwait(false);
+                await ForgetAsync(goneTimers, cancellationToken).ConfigureAwait(false);
                 foreach (string file in gone) File.Delete(Path.Combine(folder, file));
             }
             await ReloadAsync(cancellationToken).ConfigureAwait(false);
@@ -127,7 +135,9 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
         EnsureReachable();
         try
         {
-            await SwitchAsync([.. there.Where(IsTimer)], false, cancellationToken).ConfigureAwait(false);
+            string[] timers = [.. there.Where(IsTimer)];
+            await SwitchAsync(timers, false, cancellationToken).ConfigureAwait(false);
+            await ForgetAsync(timers, cancellationToken).ConfigureAwait(false);
             foreach (string file in there.OrderBy(f => IsTimer(f) ? 0 : 1)) File.Delete(Path.Combine(folder, file));
             await ReloadAsync(cancellationToken).ConfigureAwait(false);
         }
@@ -153,6 +163,8 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
         {
             "--quiet", "--wait", "--pipe", "--collect", "--service-type=exec",
             $"--unit={unit}",
+            // As in the units: PowerShell's console cleans up for this signal alone.
+            "--property=KillSignal=SIGINT",
             FormattableString.Invariant($"--property=RuntimeMaxSec={(long)limit.TotalSeconds}"),
         };
         if (schedule.Account is string account) arguments.Add($"--uid={account}");
@@ -202,17 +214,13 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
             if (IsTimer(file.Key) && IsLinked(file.Key) != schedule.IsEnabled)
                 warnings.Add($"'{file.Key}' was switched {(schedule.IsEnabled ? "off" : "on")} by hand.");
         }
-        DateTime[] next = isEnabled
-            ? ScheduleTimes.Next(schedule.Kind, schedule.AtTime, now, clock.LocalTimeZone, ForeseenRuns)
-            : [];
+        DateTime[] next = isEnabled ? Foreseen(schedule, now) : [];
         DateTime? lastRun = null;
         (ScheduledRunResult Result, long? ExitCode) last = (ScheduledRunResult.Unknown, null);
         if (control is { Obstacle: null })
         {
-            UnitState timerState = await ShowAsync(timer, "ActiveState,NextElapseUSecRealtime,LastTriggerUSec",
-                cancellationToken).ConfigureAwait(false);
-            UnitState serviceState = await ShowAsync(service,
-                "ActiveState,Result,ExecMainStatus,ExecMainStartTimestamp", cancellationToken).ConfigureAwait(false);
+            Dictionary<string, UnitState> states = await ShowAsync(schedule, cancellationToken).ConfigureAwait(false);
+            UnitState timerState = states[timer], serviceState = states[service];
             DateTime? triggered = timerState.Time("LastTriggerUSec");
             lastRun = serviceState.Time("ExecMainStartTimestamp") ?? triggered;
             last = serviceState.Run(triggered);
@@ -222,13 +230,36 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
                 warnings.Add($"Its timer is {timerState["ActiveState"]}: nothing starts it until the next start of the "
                     + $"machine, or 'systemctl start {timer}'.");
             }
+            else if (isEnabled && timerState.Time("NextElapseUSecRealtime") is DateTime elapse && elapse > now)
+            {
+                if (IsForeseen(schedule, elapse, now))
+                {
+                    next = [elapse, .. Foreseen(schedule, elapse).Take(ForeseenRuns - 1)];
+                }
+                else
+                {
+                    // What comes after it is known to systemd alone.
+                    next = [elapse];
+                    warnings.Add(string.Format(CultureInfo.InvariantCulture, "systemd starts it next at {0:yyyy-MM-dd "
+                        + "HH:mm} UTC, which is not when it should run: a drop-in says so, systemd goes by what stood "
+                        + "there before, or this session has another time zone than the machine.", elapse));
+                }
+            }
+            foreach (KeyValuePair<string, UnitState> state in states)
+            {
+                if (state.Value.DropIns is { Length: > 0 } dropIns)
+                    warnings.Add($"'{state.Key}' has drop-ins, and what they change is not told here: {dropIns}");
+                if (state.Value.NeedsReload)
+                    warnings.Add($"systemd does not go by '{state.Key}' as it is now: register it anew, or say "
+                        + "'systemctl daemon-reload'.");
+            }
         }
         else
         {
             warnings.Add($"Whether it runs is not known: {control?.Obstacle
                 ?? $"no running manager is asked about '{folder}'"}.");
         }
-        return BackupSchedule.Of(schedule, Name) with
+        return BackupSchedule.Of(schedule, Name, ScheduledCommand.ShellLine) with
         {
             Account = schedule.Account ?? (isSystem ? "root" : Environment.UserName),
             Expression = UnitText.Calendar(schedule.Kind, schedule.AtTime),
@@ -246,6 +277,45 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
     private BackupSchedule Incomplete(string id, string warning) =>
         BackupSchedule.Incomplete(id, Name, warning) with { UnitFolder = folder };
 
+    private DateTime[] Foreseen(ScheduleDefinition schedule, DateTime afterUtc) =>
+        ScheduleTimes.Next(schedule.Kind, schedule.AtTime, afterUtc, clock.LocalTimeZone, ForeseenRuns);
+
+    /// <summary>Whether a time is that of the next run; where clocks change, an hour beside it is as good.</summary>
+    private bool IsForeseen(ScheduleDefinition schedule, DateTime elapse, DateTime now)
+    {
+        TimeZoneInfo zone = clock.LocalTimeZone;
+        TimeSpan change = zone.GetUtcOffset(elapse.AddDays(-1)) - zone.GetUtcOffset(elapse.AddDays(1));
+        return (elapse - Foreseen(schedule, now)[0]).Duration() < change.Duration() + TimeSpan.FromMinutes(1);
+    }
+
+    /// <summary>Whether the running manager goes by the units as they are.</summary>
+    private async Task<bool> IsInForceAsync(ScheduleDefinition schedule, IReadOnlyList<string> units,
+        CancellationToken cancellationToken)
+    {
+        if (control is null) return true;
+        Dictionary<string, UnitState> states = await ShowAsync(schedule, cancellationToken).ConfigureAwait(false);
+        if (units.Any(u => states[u].NeedsReload)) return false;
+        if (!schedule.IsEnabled) return true;
+        if (units.Where(IsTimer).Any(t => states[t]["ActiveState"] is not ("active" or ""))) return false;
+        UnitState timer = states[schedule.ScheduleId + ".timer"];
+        DateTime now = clock.GetUtcNow().UtcDateTime;
+        // What somebody's drop-in says stays as it is.
+        return timer.DropIns.Length > 0 || timer.Time("NextElapseUSecRealtime") is not DateTime elapse
+            || elapse <= now || IsForeseen(schedule, elapse, now);
+    }
+
+    /// <summary>What the manager knows of each unit that a schedule has.</summary>
+    private async Task<Dictionary<string, UnitState>> ShowAsync(ScheduleDefinition schedule,
+        CancellationToken cancellationToken)
+    {
+        var states = new Dictionary<string, UnitState>(StringComparer.Ordinal);
+        foreach (string unit in NamesOf(schedule.ScheduleId).Take(schedule.QuarterlyRestoreTest ? 4 : 2))
+            states[unit] = await ShowAsync(unit, "ActiveState,NeedDaemonReload,DropInPaths," + (IsTimer(unit)
+                ? "NextElapseUSecRealtime,LastTriggerUSec"
+                : "Result,ExecMainStatus,ExecMainStartTimestamp"), cancellationToken).ConfigureAwait(false);
+        return states;
+    }
+
     private async Task<UnitState> ShowAsync(string unit, string properties, CancellationToken cancellationToken)
     {
         ProgramResult shown = await control!.ControlAsync(
@@ -254,7 +324,11 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
     }
 
     /// <summary>Lets the timers be started with the machine and now, or no more.</summary>
-    private async Task SwitchAsync(IReadOnlyList<string> timers, bool on, CancellationToken cancellationToken)
+    /// <param name="timers">The timers.</param>
+    /// <param name="on">Whether they are started.</param>
+    /// <param name="anew">Those of them that make up for nothing.</param>
+    private async Task SwitchAsync(IReadOnlyList<string> timers, bool on, CancellationToken cancellationToken,
+        IReadOnlyList<string>? anew = null)
     {
         if (timers.Count == 0) return;
         if (control is null)
@@ -263,9 +337,25 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
             return;
         }
         await ReloadAsync(cancellationToken).ConfigureAwait(false);
+        if (on && anew is { Count: > 0 })
+        {
+            // Persistent timers make up at once for what was missed since they went off last, and go by a file for
+            // that which a timer of this name, or of other times, has left: a backup and a restore test would begin
+            // in the middle of the day.
+            await ControlAsync(["stop", .. anew], cancellationToken).ConfigureAwait(false);
+            await ForgetAsync(anew, cancellationToken).ConfigureAwait(false);
+        }
         await ControlAsync([on ? "enable" : "disable", "--now", .. timers], cancellationToken).ConfigureAwait(false);
         // A timer that runs already keeps the time that it had before.
         if (on) await ControlAsync(["restart", .. timers], cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes what stopped timers keep of when they went off; systemd can since version 243.</summary>
+    private async Task ForgetAsync(IReadOnlyList<string> timers, CancellationToken cancellationToken)
+    {
+        if (control is not null && timers.Count > 0)
+            _ = await control.ControlAsync(["clean", "--what=state", .. timers], cancellationToken)
+                .ConfigureAwait(false);
     }
 
     private Task ReloadAsync(CancellationToken cancellationToken) =>

@@ -55,20 +55,24 @@ internal static class UnitFiles
     {
         if (Differs("[Service]", "Exec")) yield return $"What '{file}' starts was changed by hand.";
         // OnCalendar, and OnBootSec or others that somebody added; OnFailure is another section's.
-        if (Differs("[Timer]", "On")) yield return $"When '{file}' goes off was changed by hand.";
+        if (HasOtherTime(text, wanted)) yield return $"When '{file}' goes off was changed by hand.";
         if (Differs("[Service]", "User=")) yield return $"The account of '{file}' was changed by hand.";
 
         bool Differs(string section, string key) =>
             !Lines(text, section, key).SequenceEqual(Lines(wanted, section, key));
+    }
 
-        static IEnumerable<string> Lines(string unit, string section, string key)
+    /// <summary>Whether a timer goes off at other times than another.</summary>
+    internal static bool HasOtherTime(string timer, string other) =>
+        !Lines(timer, "[Timer]", "On").SequenceEqual(Lines(other, "[Timer]", "On"));
+
+    private static IEnumerable<string> Lines(string unit, string section, string key)
+    {
+        string at = "";
+        foreach (string line in unit.Split('\n').Select(l => l.Trim()))
         {
-            string at = "";
-            foreach (string line in unit.Split('\n').Select(l => l.Trim()))
-            {
-                if (line.StartsWith("[", StringComparison.Ordinal)) at = line;
-                else if (at == section && line.StartsWith(key, StringComparison.Ordinal)) yield return line;
-            }
+            if (line.StartsWith("[", StringComparison.Ordinal)) at = line;
+            else if (at == section && line.StartsWith(key, StringComparison.Ordinal)) yield return line;
         }
     }
 
@@ -89,14 +93,14 @@ internal static class UnitFiles
             .Append("[Unit]\nDescription=").Append(description).Append('\n');
         if (isSystem) text.Append("Wants=network-online.target\nAfter=network-online.target\n");
         // A run that is stopped cleans up before it ends, which may take its time; a second one is never started
-        // beside it.
+        // beside it. It is stopped as by Ctrl-C: SIGTERM ends pwsh at once, with nothing cleaned up.
         text.Append("\n[Service]\nType=oneshot\n")
             .Append("ExecStart=").Append(UnitText.Command(schedule.Program,
                 ScheduledCommand.Arguments(schedule, work))).Append('\n');
         foreach (KeyValuePair<string, string> variable in environment)
             text.Append("Environment=").Append(UnitText.Quote($"{variable.Key}={variable.Value}")).Append('\n');
         if (schedule.Account is string account) text.Append("User=").Append(account).Append('\n');
-        text.Append("TimeoutStartSec=23h\nTimeoutStopSec=15min\nKillMode=mixed\n");
+        text.Append("TimeoutStartSec=23h\nTimeoutStopSec=15min\nKillMode=mixed\nKillSignal=SIGINT\n");
         return Mark(text, schedule);
     }
 

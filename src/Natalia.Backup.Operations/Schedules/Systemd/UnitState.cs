@@ -17,6 +17,15 @@ internal sealed class UnitState
         }
     }
 
+    /// <summary>Whether the unit's file is not the one that the manager has read.</summary>
+    internal bool NeedsReload => this["NeedDaemonReload"] == "yes";
+
+    /// <summary>The drop-ins of this unit, or of those whose names begin like its; not those of all services or
+    /// timers, which a distribution brings.</summary>
+    internal string DropIns => string.Join(" ", this["DropInPaths"].Split(' ').Where(p => p.Length > 0
+        && p.IndexOf("/service.d/", StringComparison.Ordinal) < 0
+        && p.IndexOf("/timer.d/", StringComparison.Ordinal) < 0));
+
     internal string this[string name] => _values.TryGetValue(name, out string? value) ? value : "";
 
     /// <summary>A time, UTC; null when there is none, or it is in words that are not known.</summary>
@@ -38,6 +47,9 @@ internal sealed class UnitState
             out long status)
             ? status
             : null;
-        return (this["Result"] == "success" ? ScheduledRunResult.Succeeded : ScheduledRunResult.Failed, code);
+        // Who is ended by a signal of whoever stops it has succeeded for systemd; the signal's number is in the code's
+        // place then.
+        bool succeeded = this["Result"] == "success" && code is null or 0;
+        return (succeeded ? ScheduledRunResult.Succeeded : ScheduledRunResult.Failed, code);
     }
 }

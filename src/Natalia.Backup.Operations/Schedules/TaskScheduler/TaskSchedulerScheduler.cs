@@ -261,7 +261,7 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
         ScheduleDefinition schedule, bool wasChanged)
     {
         (ScheduledRunResult result, long? exitCode) = TaskRunResult.Of(task);
-        return BackupSchedule.Of(schedule, Name) with
+        return BackupSchedule.Of(schedule, Name, ScheduledCommand.Line) with
         {
             Account = schedule.Account ?? "SYSTEM",
             Expression = ScheduleTimes.Describe(schedule.Kind, schedule.AtTime),
