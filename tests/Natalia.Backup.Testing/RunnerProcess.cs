@@ -32,6 +32,9 @@ public sealed partial class RunnerProcess : IDisposable
 
     public static RunnerProcess Start(params string[] arguments) => new(BuildLayout.Runner, arguments);
 
+    /// <summary>Starts another program, such as PowerShell's own.</summary>
+    public static RunnerProcess StartProgram(string program, params string[] arguments) => new(program, arguments);
+
     public static Task<Result> RunAsync(params string[] arguments) => RunProgramAsync(BuildLayout.Runner, arguments);
 
     /// <summary>Runs another program, such as one that starts the runner in surroundings of its own.</summary>

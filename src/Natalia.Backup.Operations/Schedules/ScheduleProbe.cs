@@ -57,7 +57,7 @@ internal static class ScheduleProbe
             Result = report.Error is null && report.NotConnected.Count == 0 ? CheckOutcome.Passed : CheckOutcome.Failed,
             Detail = report.Error ?? (report.NotConnected.Count == 0 ? null : string.Join(" ", report.Warnings)),
         };
-        bool hasAppliances = report.Appliances > 0;
+        bool hasAppliances = report.Appliances > 0 && report.Missing.Count == 0;
         return
         [
             account with { Result = CheckOutcome.Passed, Actual = report.Account },
@@ -65,11 +65,14 @@ internal static class ScheduleProbe
             account with
             {
                 Name = "ScheduledAppliances",
-                Expected = "at least one",
+                Expected = report.Missing.Count == 0 ? "at least one" : "every one that is named",
                 Actual = report.Appliances.ToString(CultureInfo.InvariantCulture),
                 Result = hasAppliances ? CheckOutcome.Passed
                     : report.Error is null ? CheckOutcome.Failed : CheckOutcome.NotEvidenced,
-                Detail = hasAppliances ? null : "No enrolled appliance was found: nothing would be backed up.",
+                Detail = hasAppliances ? null
+                    : report.Appliances == 0 ? "No enrolled appliance was found: nothing would be backed up."
+                    : $"No enrolled appliance is called {string.Join(", ", report.Missing.Select(m => $"'{m}'"))}: "
+                        + "nothing would be backed up of it, and each run would end with 1.",
             },
         ];
     }
@@ -88,7 +91,7 @@ internal static class ScheduleProbe
             JsonElement root = document.RootElement;
             return new Report(root.GetProperty("account").GetString() ?? "", Texts(root, "connected"),
                 Texts(root, "notConnected"), Texts(root, "warnings"), root.GetProperty("appliances").GetInt32(),
-                root.GetProperty("error").GetString());
+                Texts(root, "missing"), root.GetProperty("error").GetString());
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException
             or FormatException)
@@ -101,5 +104,5 @@ internal static class ScheduleProbe
         [.. root.GetProperty(name).EnumerateArray().Select(e => e.GetString() ?? "")];
 
     private sealed record Report(string Account, IReadOnlyList<string> Connected, IReadOnlyList<string> NotConnected,
-        IReadOnlyList<string> Warnings, int Appliances, string? Error);
+        IReadOnlyList<string> Warnings, int Appliances, IReadOnlyList<string> Missing, string? Error);
 }

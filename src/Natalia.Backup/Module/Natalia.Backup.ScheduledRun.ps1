@@ -4,7 +4,7 @@ One run of a schedule: what the tasks and timers of Register-NataliaSchedule sta
 .DESCRIPTION
 Connects with a profile, backs up, copies, and applies retention; or tests restores. Everything is tried, whatever fails before.
 Every line goes to standard output with its time in UTC, and to the log file where there is a folder for it.
-Exit codes: 0 everything was done; 1 something failed; 2 nothing was done.
+Exit codes: 0 everything was done; 1 something failed; 2 nothing was done; 130 it was stopped (143 where natalia gets SIGTERM).
 For Windows PowerShell 5.1 and PowerShell 7.4 or newer. Lists are separated by '|'.
 #>
 param(
@@ -24,19 +24,43 @@ $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 $script:failed = $false
 $script:begun = $false
+$script:isOver = $false
+$script:missing = @()
 $script:log = $null
+# Lines that are not in the log yet, and how often the next one tries to get them in.
+$script:unlogged = ''
+$script:attempts = 10
 
 function Write-Line([string] $Text) {
     $line = [DateTime]::UtcNow.ToString('yyyy-MM-dd HH:mm:ss', [Globalization.CultureInfo]::InvariantCulture) + 'Z ' + ($Text -replace '\s*[\r\n]+\s*', ' ')
     [Console]::Out.WriteLine($line)
-    if ($script:log) {
-        try { [IO.File]::AppendAllText($script:log, $line + [Environment]::NewLine) }
-        catch {
-            # A full disk must not keep the backup from being made.
-            [Console]::Out.WriteLine("The log '$($script:log)' cannot be written: $($_.Exception.Message)")
-            $script:log = $null
+    if (-not $script:log) { return }
+    # The other task of the schedule writes there too, and scanners hold what was just written: that passes.
+    # A full disk may not: it must not keep the backup from being made, nor waste its time at every line.
+    $script:unlogged += $line + [Environment]::NewLine
+    for ($left = $script:attempts; ; $left--) {
+        try {
+            [IO.File]::AppendAllText($script:log, $script:unlogged)
+            $script:unlogged = ''
+            $script:attempts = 10
+            return
         }
+        catch {
+            if ($left -le 1) {
+                if ($script:attempts -gt 1) { [Console]::Out.WriteLine("The log '$($script:log)' cannot be written now: $($_.Exception.Message)") }
+                $script:attempts = 1
+                return
+            }
+        }
+        [Threading.Thread]::Sleep(200)
     }
+}
+
+function Write-End([string] $Text) {
+    $script:isOver = $true
+    # The last chance of what is not in the log yet.
+    $script:attempts = 10
+    Write-Line "Ended: $Text"
 }
 
 function Write-Failure([Management.Automation.ErrorRecord] $Failure) {
@@ -63,12 +87,18 @@ function Invoke-Step([string] $What, [scriptblock] $Do, [string] $Tolerate) {
     catch { Write-Failure $_ }
 }
 
-function Test-Named($Enrolled) {
-    if (-not $Appliance) { return $true }
-    foreach ($name in $Appliance.Split('|')) {
-        if ($Enrolled.ApplianceId -eq $name -or $Enrolled.SuccessorId -eq $name -or $Enrolled.Name -eq $name -or $Enrolled.Name -like $name) { return $true }
-    }
-    $false
+# Those that -Appliance names; a name that is there word for word is no pattern, and a bracket that is not closed makes none.
+# What can mean one appliance only and fits none is noted as missing: somebody relies on its backup.
+function Select-Named([object[]] $Enrolled) {
+    $script:missing = @()
+    if (-not $Appliance) { return $Enrolled }
+    $named = @(foreach ($name in $Appliance.Split('|')) {
+        $fits = @($Enrolled | Where-Object { $_.ApplianceId -eq $name -or $_.SuccessorId -eq $name -or $_.Name -eq $name })
+        if (-not $fits) { try { $fits = @($Enrolled | Where-Object { $_.Name -like $name }) } catch { $fits = @() } }
+        if (-not $fits -and ($name -replace '`.') -notmatch '[*?]') { $script:missing += $name }
+        $fits
+    })
+    $Enrolled | Where-Object { $one = $_; @($named | Where-Object { [object]::ReferenceEquals($_, $one) }).Count -gt 0 }
 }
 
 # The full of the day that is due since $At: when that run was missed or failed, the next one makes up for it.
@@ -88,9 +118,15 @@ function Test-FullDue($Enrolled) {
 
 # What does not answer, such as one host of a cluster, is told, and keeps nothing else from being backed up.
 function Get-Enrolled {
-    $found = @(Get-NataliaAppliance -WarningAction SilentlyContinue -ErrorAction SilentlyContinue -ErrorVariable untold | Where-Object { Test-Named $_ })
+    $found = @(Select-Named @(Get-NataliaAppliance -WarningAction SilentlyContinue -ErrorAction SilentlyContinue -ErrorVariable untold))
     if (-not $found -and $untold) { throw $untold[0] }
     foreach ($failure in $untold) { Write-Failure $failure }
+    if ($found) {
+        foreach ($name in $script:missing) {
+            $why = "No enrolled appliance is called '$name': nothing was done for it. Enrol it, or register the schedule with the name that it has now."
+            Write-Failure ([Management.Automation.ErrorRecord]::new([InvalidOperationException]::new($why), 'ApplianceNotFound', 'ObjectNotFound', $name))
+        }
+    }
     $found
 }
 
@@ -154,7 +190,7 @@ function Invoke-RestoreTest {
 function Write-Probe {
     $report = [ordered] @{
         account = [Environment]::UserDomainName + '\' + [Environment]::UserName; machine = [Environment]::MachineName
-        powerShell = "$($PSVersionTable.PSVersion)"; connected = @(); notConnected = @(); warnings = @(); appliances = 0; error = $null
+        powerShell = "$($PSVersionTable.PSVersion)"; connected = @(); notConnected = @(); warnings = @(); appliances = 0; missing = @(); error = $null
     }
     $code = 0
     try {
@@ -165,7 +201,9 @@ function Write-Probe {
         $report.warnings = @($warned | ForEach-Object { "$_" })
         $report.connected = @(Get-NataliaHypervisor -ErrorAction Ignore | ForEach-Object { $_.Name }) + @(Get-NataliaRepository -ErrorAction Ignore | ForEach-Object { $_.Name })
         if ($report.notConnected) { $code = 1 }
-        $report.appliances = @(Get-NataliaAppliance -WarningAction SilentlyContinue | Where-Object { Test-Named $_ }).Count
+        $report.appliances = @(Select-Named @(Get-NataliaAppliance -WarningAction SilentlyContinue)).Count
+        $report.missing = @($script:missing)
+        if ($report.missing) { $code = 1 }
     }
     catch { $report.error = $_.Exception.Message; $code = 2 }
     $line = 'natalia-probe ' + ([pscustomobject] $report | ConvertTo-Json -Compress -Depth 3)
@@ -192,7 +230,11 @@ try {
         # PowerShell takes curly quotes for straight ones.
         $script:resolver = [scriptblock]::Create('& ''' + ($SecretScript -replace '[''\u2018-\u201b]', '$0$0') + ''' $args[0]')
     }
-    if ($Work -eq 'Probe') { exit (Write-Probe) }
+    if ($Work -eq 'Probe') {
+        $code = Write-Probe
+        $script:isOver = $true
+        exit $code
+    }
     Write-Line "$Work of schedule '$ScheduleId' begins, as $([Environment]::UserName) on $([Environment]::MachineName)."
     $connect = @{ Path = $ProfilePath; WarningVariable = 'warned'; WarningAction = 'SilentlyContinue' }
     if ($script:resolver) { $connect.SecretResolver = $script:resolver }
@@ -201,13 +243,23 @@ try {
     # What is away fails where it is needed, and is told again there; a run without it is never a whole one.
     if ($connected.NotConnected) { $script:failed = $true }
     if ($Work -eq 'RestoreTest') { Invoke-RestoreTest } else { Invoke-Backup }
+    if ($script:failed) { Write-End 'something failed (1).'; exit 1 }
+    Write-End 'everything was done (0).'
+    exit 0
 }
 catch {
     Write-Failure $_
-    if ($script:begun) { Write-Line 'Ended: something failed (1).'; exit 1 }
-    Write-Line 'Ended: nothing was done (2).'
+    if ($script:begun) { Write-End 'something failed (1).'; exit 1 }
+    Write-End 'nothing was done (2).'
     exit 2
 }
-if ($script:failed) { Write-Line 'Ended: something failed (1).'; exit 1 }
-Write-Line 'Ended: everything was done (0).'
-exit 0
+finally {
+    # Only who is stopped comes here without an end. What was running has cleaned up by now.
+    if (-not $script:isOver) {
+        if ($Work -ne 'Probe') { Write-End 'it was stopped before everything was done.' }
+        # PowerShell's console would say 0, and systemd would take that for a success; natalia has a code of its own,
+        # and a session in which somebody types goes on.
+        $words = [Environment]::GetCommandLineArgs()
+        if ($words -contains '-File' -and [IO.Path]::GetFileNameWithoutExtension($words[0]) -ne 'natalia') { [Environment]::Exit(130) }
+    }
+}

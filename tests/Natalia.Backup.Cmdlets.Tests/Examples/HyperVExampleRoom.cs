@@ -196,7 +196,8 @@ internal sealed class HyperVExampleRoom : ExampleRoom
     {
         string folder = xml.Split("-ReportFolder ")[1].Split(' ', '<')[0].Trim('"');
         File.WriteAllText(Path.Combine(folder, "probe.json"), "natalia-probe {\"account\":\"CONTOSO\\\\natalia$\","
-            + "\"connected\":[\"hv\",\"nas\"],\"notConnected\":[],\"warnings\":[],\"appliances\":1,\"error\":null}");
+            + "\"connected\":[\"hv\",\"nas\"],\"notConnected\":[],\"warnings\":[],\"appliances\":1,"
+            + "\"missing\":[],\"error\":null}");
         _tasks.Set(name, t => t with { LastRunUtc = DateTime.UtcNow, LastResult = 0 });
     }
 

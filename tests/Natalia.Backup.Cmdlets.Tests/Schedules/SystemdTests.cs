@@ -312,7 +312,8 @@ public sealed class SystemdTests : IDisposable
         SystemdScheduler systemd = Scheduler();
         ScheduleDefinition schedule = Sample.Schedule with { Account = "backup", ProfilePath = "/a $b.json" };
         _manager.Run = new ProgramResult(1, "noise\nnatalia-probe {\"account\":\"H\\\\backup\",\"connected\":[\"vms\"],"
-            + "\"notConnected\":[\"nas\"],\"warnings\":[\"no nas\"],\"appliances\":2,\"error\":null}\n", "");
+            + "\"notConnected\":[\"nas\"],\"warnings\":[\"no nas\"],\"appliances\":2,\"missing\":[],"
+            + "\"error\":null}\n", "");
         IReadOnlyList<CheckResult> checks =
             await ScheduleProbe.ExecuteAsync(systemd, schedule, null, TimeProvider.System, default);
         Assert.Equal(["ScheduledAccount: Passed", "ScheduledConnections: Failed", "ScheduledAppliances: Passed"],
@@ -321,6 +322,14 @@ public sealed class SystemdTests : IDisposable
         string run = Assert.Single(_manager.Calls, c => c.StartsWith("--quiet", StringComparison.Ordinal));
         Assert.Contains(" --uid=backup ", run, StringComparison.Ordinal);
         Assert.Contains(" -ProfilePath /a $$b.json ", run, StringComparison.Ordinal);
+        Assert.Contains(" --property=KillSignal=SIGINT ", run, StringComparison.Ordinal);
+
+        _manager.Run = new ProgramResult(1, "natalia-probe {\"account\":\"H\\\\backup\",\"connected\":[\"vms\"],"
+            + "\"notConnected\":[],\"warnings\":[],\"appliances\":1,\"missing\":[\"natlia-02\"],\"error\":null}\n", "");
+        CheckResult named =
+            (await ScheduleProbe.ExecuteAsync(systemd, schedule, null, TimeProvider.System, default))[2];
+        Assert.Equal((Engine.Model.CheckOutcome.Failed, "1"), (named.Result, named.Actual));
+        Assert.Contains("'natlia-02'", named.Detail, StringComparison.Ordinal);
 
         _manager.Run = new ProgramResult(203, "", "Failed at step EXEC");
         CheckResult failed = Assert.Single(

@@ -284,7 +284,7 @@ public sealed class TaskSchedulerTests : IDisposable
             Assert.Empty(task.Descendants(TaskXml.Namespace + "Triggers").Single().Elements());
             string folder = One(task, "Arguments").Split("-ReportFolder ")[1].Split(' ')[0];
             File.WriteAllText(Path.Combine(folder, "probe.json"), "natalia-probe {\"account\":\"C\\\\g$\","
-                + "\"connected\":[\"hv\",\"nas\"],\"notConnected\":[],\"warnings\":[],\"appliances\":1,"
+                + "\"connected\":[\"hv\",\"nas\"],\"notConnected\":[],\"warnings\":[],\"appliances\":1,\"missing\":[],"
                 + "\"error\":null}");
             _service.Set(name, t => t with { LastRunUtc = DateTime.UtcNow, LastResult = 0 });
         };

@@ -110,6 +110,121 @@ public sealed class ScheduleTests : IDisposable
         Assert.Contains("host-2", output, StringComparison.Ordinal);
     }
 
+    /// <summary>A renamed appliance, and brackets, which stand in names.</summary>
+    [Fact]
+    public async Task A_name_that_fits_nothing_is_a_failure_and_a_name_with_brackets_is_itself()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        _fixture.AddAppliance("web[01]", "11111111-0000-0000-0000-000000000003", seed: 3);
+        _fixture.AddAppliance("web0", "11111111-0000-0000-0000-000000000004", seed: 4);
+        _fixture.AddAppliance("vm[1", "11111111-0000-0000-0000-000000000005", seed: 5);
+        _fixture.WithRepository("nas").Run("""
+            foreach ($name in 'natalia-paris', 'web0', 'web[01]', 'vm[1') {
+                $null = Set-NataliaAppliance $name -Repository nas
+            }
+            $null = Export-NataliaProfile $args[0]
+            """, Profile).ThrowIfFailed();
+        string[] Named(string names)
+        {
+            _fixture.Run($"$null = Register-NataliaSchedule {Runs} -Appliance {names}", Units, Profile,
+                BuildLayout.Runner).ThrowIfFailed();
+            return Command();
+        }
+
+        (int code, string output, _) = await StartAsync(Named("'vm[1', 'web[01]', 'x*'"));
+        Assert.True(code == 0, output);
+        Assert.Contains("Full backup: ", output, StringComparison.Ordinal);
+        Assert.Equal(["vm[1", "web[01]"], BackedUp());
+
+        string[] command = Named("natalia-paris, natlia-lyon");
+        (code, output, _) = await StartAsync([.. command.Select(a => a == "Backup" ? "Probe" : a)]);
+        Assert.True(code == 1, output);
+        Assert.Contains("\"appliances\":1,\"missing\":[\"natlia-lyon\"]", output, StringComparison.Ordinal);
+        (code, output, _) = await StartAsync(command);
+        Assert.True(code == 1, output);
+        Assert.Contains("ERROR ApplianceNotFound: No enrolled appliance is called 'natlia-lyon'", output,
+            StringComparison.Ordinal);
+        Assert.Equal(["natalia-paris", "vm[1", "web[01]"], BackedUp());
+
+        IEnumerable<string> BackedUp() => _fixture.Run("(Get-NataliaRestorePoint -Repository nas).ApplianceName")
+            .ThrowIfFailed().Text.Order(StringComparer.Ordinal);
+    }
+
+    /// <summary>As when the other task writes its line, or a scanner looks at the file.</summary>
+    [Fact]
+    public async Task A_log_that_is_held_for_a_while_is_whole_in_the_end()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        Enrol();
+        string logs = _fixture.Full("logs");
+        _fixture.Run($"$null = Register-NataliaSchedule {Runs} -Name n -LogFolder $args[3]", Units, Profile,
+            BuildLayout.Runner, logs).ThrowIfFailed();
+        Directory.CreateDirectory(logs);
+        string log = Path.Combine(logs, $"natalia-backup-n-{DateTime.UtcNow:yyyy-MM}.log");
+        using RunnerProcess run = RunnerProcess.Start(Command()[1..]);
+        using (File.Open(log, FileMode.Create, FileAccess.ReadWrite, FileShare.None))
+            while (await run.ReadLineAsync() is string line && !line.Contains("cannot be written now")) { }
+        RunnerProcess.Result result = await run.FinishAsync();
+
+        string[] lines = File.ReadAllLines(log);
+        Assert.Contains(" begins, as ", lines[0], StringComparison.Ordinal);
+        Assert.Contains("Ended: ", lines[^1], StringComparison.Ordinal);
+        // The secret that nobody gives is among what was held back.
+        Assert.Contains(lines, l => l.Contains("WARNING"));
+        Assert.EndsWith(lines[^1], result.Lines[^1], StringComparison.Ordinal);
+    }
+
+    /// <summary>As <c>systemctl stop</c> does by the unit's KillSignal: the snapshot does not stay.</summary>
+    [Fact]
+    public async Task A_run_that_is_stopped_cleans_up_and_is_no_success()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        await StopAsync(BuildLayout.Runner);
+    }
+
+    [RealPowerShellFact]
+    public async Task The_same_stop_in_pwsh()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        await StopAsync(RealPowerShell.Path!);
+    }
+
+    private async Task StopAsync(string shell)
+    {
+        Enrol();
+        string logs = _fixture.Full("logs"), cleaned = _fixture.Full("cleaned"), secrets = _fixture.Full("secrets.ps1");
+        File.WriteAllText(secrets, $"[Console]::Out.WriteLine('asked'); try {{ Start-Sleep -Seconds 600 }} finally "
+            + $"{{ [IO.File]::WriteAllText('{cleaned}', '') }}");
+        _fixture.Run($"$null = Register-NataliaSchedule {Runs} -SecretScript $args[3] -LogFolder $args[4]", Units,
+            Profile, shell, secrets, logs).ThrowIfFailed();
+        string[] command = Command();
+        using RunnerProcess run = RunnerProcess.StartProgram(command[0], command[1..]);
+        while (await run.ReadLineAsync() is string line && line != "asked") { }
+
+        run.Interrupt();
+        RunnerProcess.Result result = await run.FinishAsync();
+
+        Assert.True(result.ExitCode == 130, $"{result.ExitCode}: {result.Output} {result.Error}");
+        Assert.True(File.Exists(cleaned), result.Output);
+        Assert.EndsWith("Z Ended: it was stopped before everything was done.",
+            File.ReadAllLines(Assert.Single(Directory.GetFiles(logs)))[^1], StringComparison.Ordinal);
+    }
+
+    /// <summary>What is shown of a schedule is a line for cron.</summary>
+    [Fact]
+    public async Task Program_and_arguments_are_a_line_for_a_shell()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        Enrol();
+        ScriptResult made = _fixture.Run($"Register-NataliaSchedule {Runs} -Appliance natalia-p*, \"it's;$\", b "
+            + "-CopyTo offsite", Units, Profile, BuildLayout.Runner).ThrowIfFailed();
+
+        RunnerProcess.Result taken = await RunnerProcess.RunProgramAsync("/bin/sh", "-c",
+            $"printf '%s\\n' {made.Value("Program")} {made.Value("Arguments")}");
+
+        Assert.Equal(Command(), taken.Lines);
+    }
+
     [Fact]
     public async Task What_tries_an_account_reports_what_it_reaches()
     {
