@@ -214,6 +214,14 @@ public sealed class AuditVerification
                 Detail = first.Detail,
             };
         }
+        if (anchors.Unreadable.Count > 0)
+            return result with
+            {
+                Result = CheckOutcome.NotEvidenced,
+                Actual = "unknown",
+                Detail = $"{Plural.Count(verdict.Records.Count, "record")}, each as it was signed; but "
+                    + $"{Unreadable(anchors.Unreadable)} cannot be read: what that says of the log's end is not known.",
+            };
         var recorded = new HashSet<long>(verdict.Records.Where(r => r.Event == AuditEvents.PointMade)
             .Select(r => r.Sequence ?? 0));
         List<long> unrecorded = [.. anchors.Points.Where(s => !recorded.Contains(s))];
@@ -227,15 +235,24 @@ public sealed class AuditVerification
         };
     }
 
-    private sealed record Anchors(Dictionary<string, string> Hashes, List<long> Points);
+    private static string Unreadable(List<string> manifests)
+    {
+        string first = manifests.OrderBy(n => n, StringComparer.Ordinal).Last();
+        return manifests.Count == 1 ? $"the manifest '{first}'" : $"{manifests.Count} manifests, such as '{first}',";
+    }
+
+    /// <param name="Hashes">The records that manifests name, each with what names it.</param>
+    /// <param name="Points">The sequences of the points.</param>
+    /// <param name="Unreadable">The manifests that cannot be read.</param>
+    private sealed record Anchors(Dictionary<string, string> Hashes, List<long> Points, List<string> Unreadable);
 
     /// <summary>
-    /// What the manifests of an appliance say of its log, in their plaintext headers. Damaged ones say nothing; the
-    /// check of the repository reports them.
+    /// What the manifests of an appliance say of its log, in their plaintext headers. Damaged ones say nothing, and
+    /// what they would have said is not known.
     /// </summary>
     private async Task<Anchors> ReadAnchorsAsync(string? applianceId, CancellationToken cancellationToken)
     {
-        var anchors = new Anchors(new Dictionary<string, string>(StringComparer.Ordinal), []);
+        var anchors = new Anchors(new Dictionary<string, string>(StringComparer.Ordinal), [], []);
         if (applianceId is null) return anchors;
         await ReadAllAsync(Layout.Manifests(applianceId), (name, bytes) =>
         {
@@ -254,9 +271,15 @@ public sealed class AuditVerification
             }
             catch (FormatException)
             {
+                AddUnreadable(name);
             }
-        }, cancellationToken).ConfigureAwait(false);
+        }, cancellationToken, AddUnreadable).ConfigureAwait(false);
         return anchors;
+
+        void AddUnreadable(string name)
+        {
+            lock (anchors) anchors.Unreadable.Add(name);
+        }
     }
 
     private async Task<(AuditVerdict Verdict, int Objects)> ReadLogAsync(string? applianceId, string prefix,

@@ -78,7 +78,8 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
     private readonly Verdict _verdict = new();
 
     /// <summary>
-    /// Write one True or False for all repositories together instead of the results, and no error for a broken log.
+    /// Write one True or False for all repositories together instead of the results, and no error for a broken log. It
+    /// is False, too, where a manifest that names a log's end cannot be read.
     /// </summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
@@ -156,9 +157,9 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
         List<CheckResult> failed = [.. results.Where(r => r.Result == CheckOutcome.Failed)];
         if (Quiet)
         {
-            // A head was expected, so that a cut shows: where it cannot show, that is no proof.
+            // A head was expected, or a manifest names it, so that a cut shows: where it cannot show, that is no proof.
             _verdict.Add(failed.Count == 0
-                && !results.Any(r => r.Name == "AuditHead" && r.Result == CheckOutcome.NotEvidenced));
+                && !results.Any(r => r.Name is "AuditHead" or "AuditLog" && r.Result == CheckOutcome.NotEvidenced));
             return;
         }
         // What is wrong first; a log is told by the name of its appliance.

@@ -150,6 +150,13 @@ public sealed class IndependentVerifierTests
         Assert.Equal(2, code);
         Assert.Contains("UNREADABLE manifest " + Layout.FileName(manifest), output, StringComparison.Ordinal);
         Assert.DoesNotContain("BROKEN", output, StringComparison.Ordinal);
+        using (Repository repository = await fixture.OpenAsync())
+        {
+            CheckResult told = Assert.Single(await repository.VerifyAuditAsync(new AuditExpectations(), default),
+                r => r.Target == s_log);
+            Assert.Equal((CheckOutcome.NotEvidenced, "unknown"), (told.Result, told.Actual));
+            Assert.Contains(manifest, told.Detail, StringComparison.Ordinal);
+        }
         await fixture.Store.DeleteAsync((await NamesAsync(fixture, s_log))[1], default);
         Assert.Equal(1, (await RunAsync(fixture)).Code);
     }
