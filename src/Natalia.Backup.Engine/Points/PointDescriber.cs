@@ -34,7 +34,8 @@ internal sealed class PointDescriber(RepositoryCore core)
         CdrBaseline = manifest.CdrBaseline,
         Attachments = manifest.Attachments.Select(a => a.Describe()).ToArray(),
         IsProtected = isProtected,
-        ImmutableUntilUtc = manifest.ImmutableUntilUtc,
+        // What a manifest says of locks is true of the store that it was made in. A mirror of that may hold none.
+        ImmutableUntilUtc = core.Store.ObjectLock is null ? null : manifest.ImmutableUntilUtc,
         OriginalRestorePointId = manifest.CopyOf?.PointId,
         OriginalRepositoryId = manifest.CopyOf?.RepositoryId,
         IsEncrypted = core.IsEncrypted,
@@ -58,11 +59,12 @@ internal sealed class PointDescriber(RepositoryCore core)
             Math.Min(disk.Root.Blocks * BlockGeometry.BlockBytes, disk.SizeBytes));
 
     /// <summary>
-    /// The extensions of an appliance's locks that still last; none in a repository where locks are not extended.
+    /// The extensions of an appliance's locks that still last; none in a repository where locks are not
+    /// extended, or whose store holds none.
     /// </summary>
     internal async Task<IReadOnlyList<RenewalRecord>> ReadRenewalsAsync(AuditLog log, List<AuditName> names,
         CancellationToken cancellationToken) =>
-        core.Immutability?.WhileKept == true
+        core.Immutability?.WhileKept == true && core.Store.ObjectLock is not null
             ? await RenewalRecord.ReadAsync(log, names, core.Clock.UtcNow(), cancellationToken).ConfigureAwait(false)
             : [];
 

@@ -110,7 +110,9 @@ internal sealed class LostPoints(RepairView view, RepairPlan plan, HashSet<Run>?
             return (RepairAction.Recorded, RepairWords.FateProtected, null);
         if (view.IsInUse(walk.Manifest.PointId))
             return (RepairAction.Recorded, RepairWords.FateInUse, null);
-        DateTime until = walk.Manifest.ImmutableUntilUtc ?? DateTime.MinValue;
+        DateTime until = view.Core.Store.ObjectLock is null
+            ? DateTime.MinValue
+            : walk.Manifest.ImmutableUntilUtc ?? DateTime.MinValue;
         if (RenewalRecord.Until(view.Renewals, walk.Manifest.PointId) is DateTime extended && extended > until)
             until = extended;
         return until > view.Core.Clock.UtcNow() ? (RepairAction.Locked, RepairWords.FateLocked(until), until)

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
@@ -49,6 +50,21 @@ internal sealed class KeptPointLocks(RepositoryCore core, ManifestReader manifes
         DateTime now = core.Clock.UtcNow();
         List<DateTime> ends = [.. points.Where(p => kept.Contains(p.RestorePointId))
             .Select(p => p.ImmutableUntilUtc ?? DateTime.MinValue).OrderBy(d => d)];
+        if (await FindUntrueAsync(points.Where(p => kept.Contains(p.RestorePointId))
+            .OrderByDescending(p => p.TimeUtc).First(), cancellationToken).ConfigureAwait(false) is (string actual, string detail))
+            return new CheckResult
+            {
+                Name = "KeptPointLocks",
+                Result = CheckOutcome.Failed,
+                Target = points[0].ApplianceName,
+                Expected = Expected(policy),
+                Actual = actual,
+                Detail = detail,
+                ErrorId = ErrorIds.ObjectNotLocked,
+                ApplianceId = appliance,
+                RepositoryId = core.RepositoryId,
+                Duration = core.Clock.GetElapsedTime(started),
+            };
         int open = ends.Count(d => d <= now);
         bool late = policy.WhileKept && ends[0] < now + policy.Period;
         return new CheckResult
@@ -58,8 +74,7 @@ internal sealed class KeptPointLocks(RepositoryCore core, ManifestReader manifes
                 ? CheckOutcome.Failed
                 : open > 0 || late ? CheckOutcome.Warning : CheckOutcome.Passed,
             Target = points[0].ApplianceName,
-            Expected = policy.WhileKept ? $"locked {Plural.Count(policy.Days, "day")} ahead"
-                : $"locked for {Plural.Count(policy.Days, "day")}",
+            Expected = Expected(policy),
             Actual = open > 0 ? $"{open} of {Plural.Count(ends.Count, "kept point")} without a lock"
                 : $"{Plural.Count(ends.Count, "kept point")} locked until "
                     + $"{ends[0]:yyyy-MM-dd HH:mm} UTC",
@@ -78,6 +93,43 @@ internal sealed class KeptPointLocks(RepositoryCore core, ManifestReader manifes
             RepositoryId = core.RepositoryId,
             Duration = core.Clock.GetElapsedTime(started),
         };
+    }
+
+    private static string Expected(ImmutabilityPolicy policy) =>
+        policy.WhileKept
+            ? $"locked {Plural.Count(policy.Days, "day")} ahead"
+            : $"locked for {Plural.Count(policy.Days, "day")}";
+
+    /// <summary>
+    /// Why what points say of their locks is not true here: the store holds none, as a mirror of a bucket in a folder
+    /// does not, or not the one of the newest point's manifest; null where neither shows.
+    /// </summary>
+    private async Task<(string Actual, string Detail)?> FindUntrueAsync(RestorePoint newest,
+        CancellationToken cancellationToken)
+    {
+        if (core.Store.ObjectLock is not IObjectLock locks)
+            return ("no locks", $"The repository is immutable, but {core.Store.Location} holds no locks: who can write "
+                + "there can delete all of its points.");
+        if (newest.ImmutableUntilUtc is not DateTime until || until <= core.Clock.UtcNow()
+            || newest.Sequence is not long sequence || !Id128.TryParse(newest.RestorePointId, out Id128 id))
+            return null;
+        string name = Layout.Manifest(newest.ApplianceId, new Run(sequence, id));
+        DateTime? held;
+        try
+        {
+            held = await locks.GetRetainUntilAsync(name, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+        {
+            // Removed since the points were listed.
+            return null;
+        }
+        // Stores keep whole seconds.
+        if (held + TimeSpan.FromSeconds(1) > until) return null;
+        return (held is null ? "not locked" : $"locked until {held:yyyy-MM-dd HH:mm} UTC",
+            $"The newest point is to be locked until {until:yyyy-MM-dd HH:mm} UTC, but the lock of '{name}' in "
+            + $"{core.Store.Location} does not last until then: the objects were copied there without their locks, or "
+            + "the locks were lifted.");
     }
 
     private Task<IReadOnlyList<RestorePoint>> ListAsync(string applianceId, CancellationToken cancellationToken) =>

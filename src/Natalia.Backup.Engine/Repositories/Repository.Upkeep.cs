@@ -43,6 +43,12 @@ public sealed partial class Repository
     public ImmutabilityPolicy? Immutability => _core.Immutability;
 
     /// <summary>
+    /// Whether the store holds locks. That of an immutable repository may hold none, when it is a mirror of the one
+    /// that the repository was made in.
+    /// </summary>
+    public bool HoldsLocks => _core.Store.ObjectLock is not null;
+
+    /// <summary>
     /// In a repository whose points are locked as long as they are kept: makes sure that everything which the kept
     /// points of an appliance need stays locked for <see cref="ImmutabilityPolicy.Days"/> from now. Mostly three
     /// requests find that nothing is due; about once in a third of the days, two for each object that a kept point

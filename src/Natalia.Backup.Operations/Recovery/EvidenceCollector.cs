@@ -287,7 +287,8 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
             SinceUtc = sinceUtc,
             MeasuredUtc = nowUtc,
             SizeBytes = points.FindLast(p => p.IsGood && p.IsKept && p.SizeBytes is not null)?.SizeBytes,
-            Points = points.FindAll(p => p.IsKept || p.TimeUtc >= from),
+            // What was verified tells when that was, however long the point is gone.
+            Points = points.FindAll(p => p.IsKept || p.TimeUtc >= from || p.VerifiedUtc is not null),
             Gaps = gaps,
             RestoreTests = tests,
             Replications = hypervisors.ReplicationsOf(vmId),
@@ -345,7 +346,9 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
             Location = repository.Session.Location,
             IsOffHost = isOffHost,
             OffHostDetail = char.ToUpperInvariant(detail[0]) + detail.Substring(1),
-            IsImmutable = repository.IsOwn ? repository.Immutability is not null : null,
+            IsImmutable = repository.IsOwn
+                ? repository.Immutability is not null && repository.Repository.HoldsLocks
+                : null,
             ImmutableDays = repository.Session.ImmutableDays,
             ImmutableWhileKept = repository.Session.ImmutableWhileKept,
             ImmutabilityMode = repository.Session.ImmutabilityMode,

@@ -140,6 +140,48 @@ public sealed class ImmutabilityTests
     }
 
     [Fact]
+    public async Task Where_the_store_holds_no_locks_none_are_claimed()
+    {
+        (MemoryStore store, RepositoryFixture fixture) = New();
+        using RepositoryFixture disposed = fixture;
+        using (Repository repository = await CreateAsync(fixture, new FaultStore(store), days: 7))
+        {
+            for (int i = 0; i < 2; i++)
+            {
+                Assert.NotNull((await BackupAsync(repository, Disk(1 << 20, i),
+                    time: _clock.GetUtcNow().UtcDateTime)).ImmutableUntilUtc);
+                _clock.Advance(TimeSpan.FromHours(1));
+            }
+            Assert.True(repository.HoldsLocks);
+            Assert.Equal(CheckOutcome.Passed, Assert.Single(await LocksAsync(repository)).Result);
+        }
+        // Copies of its objects, in a place without locks and in one that could hold them.
+        foreach (bool canLock in new[] { false, true })
+        {
+            using var mirror = new MemoryStore(_clock, objectLock: canLock);
+            foreach (StoredObject one in await store.ListAllAsync("", default))
+                await mirror.PutAsync(one.Name, new ObjectContent(await store.ReadAllAsync(one.Name, default)),
+                    PutOptions.Metadata, default);
+            using Repository repository = await fixture.OpenAsync(mirror);
+            Assert.Equal(canLock, repository.HoldsLocks);
+            CheckResult told = Assert.Single(await LocksAsync(repository));
+            Assert.Equal((CheckOutcome.Failed, ErrorIds.ObjectNotLocked, canLock ? "not locked" : "no locks"),
+                (told.Result, told.ErrorId, told.Actual));
+            if (canLock) continue;
+            IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
+            Assert.All(points, p => Assert.Null(p.ImmutableUntilUtc));
+            await repository.RemoveRestorePointAsync(points.OrderBy(p => p.TimeUtc).First(), "a test", default);
+        }
+    }
+
+    private static async Task<List<CheckResult>> LocksAsync(Repository repository)
+    {
+        var results = new List<CheckResult>();
+        await foreach (CheckResult result in repository.CheckLocksAsync(default)) results.Add(result);
+        return results;
+    }
+
+    [Fact]
     public async Task A_store_that_cannot_lock_refuses_an_immutable_repository_and_stays_empty()
     {
         using var fixture = new RepositoryFixture();
