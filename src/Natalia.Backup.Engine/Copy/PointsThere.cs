@@ -72,9 +72,7 @@ internal sealed class PointsThere
         {
             if (record?.RestorePointId is not string point) continue;
             using JsonDocument data = JsonDocument.Parse(record.Data ?? "{}");
-            var removal = new Removal(record.Sequence ?? 0,
-                data.RootElement.TryGetProperty(RemovalRecord.Lost, out JsonElement lost)
-                && lost.ValueKind == JsonValueKind.True);
+            var removal = new Removal(record.Sequence ?? 0, RemovalRecord.IsLost(data.RootElement));
             foreach (string original in PointOrigin.Read(data.RootElement) is PointOrigin origin
                 ? [point, origin.PointId]
                 : new[] { point })

@@ -27,6 +27,8 @@ public sealed record MadePoint
     public string? OriginalRestorePointId { get; init; }
     /// <summary>When it was removed, UTC, by the record of that; null where the log has none.</summary>
     public DateTime? RemovedUtc { get; init; }
+    /// <summary>Whether a repair gave it up because it was lost; nobody wanted it away.</summary>
+    public bool IsLost { get; init; }
     /// <summary>When it was found damaged, UTC; null when it was not, or is whole again.</summary>
     public DateTime? FoundDamagedUtc { get; init; }
 }

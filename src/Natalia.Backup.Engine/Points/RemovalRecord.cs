@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
@@ -14,6 +15,10 @@ internal static class RemovalRecord
     /// True in the data of a removal that nobody wanted: a repair gave the point up because it was lost.
     /// </summary>
     internal const string Lost = "lost";
+
+    /// <summary>Whether the data of a removal says so.</summary>
+    internal static bool IsLost(JsonElement data) =>
+        data.TryGetProperty(Lost, out JsonElement lost) && lost.ValueKind == JsonValueKind.True;
 
     /// <summary>
     /// When a point was removed, at the latest. A record that was written while a clock was ahead does not tell; the

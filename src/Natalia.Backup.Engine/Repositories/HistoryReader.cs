@@ -40,10 +40,12 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
         DamageState damage = await DamageRecords.ReadAsync(log, names, cancellationToken).ConfigureAwait(false);
         var made = new List<MadePoint>();
         // A name is no record: what was deleted past the log must not look removed because somebody put a file there.
-        var removed = new Dictionary<long, DateTime>();
+        // By their ids: of two points with one sequence, the removal of the one says nothing of the other.
+        var removed = new Dictionary<string, (DateTime AtUtc, bool IsLost)>(StringComparer.Ordinal);
         var verified = new Dictionary<string, DateTime>(StringComparer.Ordinal);
         var hashes = new Dictionary<string, string>(StringComparer.Ordinal);
         var evidence = new List<AuditRecord>();
+        AuditRecord? last = null;
         object gate = new();
         int begin = await ReadBackAsync(log, names, sinceUtc, Take, onDamage, cancellationToken).ConfigureAwait(false);
         // Restore tests are few, and tell of more than the time; so does the last verification.
@@ -56,6 +58,15 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
         foreach (AuditRecord? record in await InParallel.SelectAsync(older, ReadsAtOnce,
             n => TryReadAsync(log, n, onDamage, gate, cancellationToken), cancellationToken).ConfigureAwait(false))
             if (record is not null) Take(record);
+        // A point that retention took was verified all the same: what it was, the records of its making and its removal
+        // tell, however old they are.
+        if (last?.RestorePointId is string id && last.Sequence is long sequence
+            && !made.Exists(m => m.RestorePointId == id) && !points.Any(p => p.RestorePointId == id))
+            foreach (AuditRecord? record in await InParallel.SelectAsync(names.GetRange(0, begin).FindAll(
+                n => n.Sequence == sequence && n.Event is AuditEvents.PointMade or AuditEvents.PointRemoved),
+                ReadsAtOnce, n => TryReadAsync(log, n, onDamage, gate, cancellationToken),
+                cancellationToken).ConfigureAwait(false))
+                if (record is not null) Take(record);
         return new ApplianceHistory
         {
             ApplianceId = applianceId,
@@ -68,8 +79,8 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
             RetentionPolicy = await PolicyBook.ReadAsync(applianceId, log, names,
                 cancellationToken).ConfigureAwait(false),
             Points = points,
-            Made = [.. made.Select(m => removed.TryGetValue(m.Sequence, out DateTime at)
-                ? m with { RemovedUtc = at }
+            Made = [.. made.Select(m => removed.TryGetValue(m.RestorePointId, out (DateTime AtUtc, bool IsLost) removal)
+                ? m with { RemovedUtc = removal.AtUtc, IsLost = removal.IsLost }
                 : m)],
             FirstMadeUtc = await FindFirstAsync(log, names, damage, cancellationToken).ConfigureAwait(false),
             VerifiedUtc = verified,
@@ -85,14 +96,15 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
                     if (Made(record, damage) is MadePoint point) made.Add(point);
                     break;
                 case AuditEvents.PointRemoved:
-                    if (record.Sequence is long gone) removed[gone] = record.TimeUtc;
+                    if (record.RestorePointId is string gone) removed[gone] = (record.TimeUtc, IsLost(record));
                     break;
                 case AuditEvents.PointVerified:
-                    if (record.RestorePointId is not string id
-                        || (verified.TryGetValue(id, out DateTime known) && known >= record.TimeUtc))
+                    if (record.RestorePointId is not string read
+                        || (verified.TryGetValue(read, out DateTime known) && known >= record.TimeUtc))
                         break;
-                    verified[id] = record.TimeUtc;
-                    hashes[id] = record.RecordHash;
+                    verified[read] = record.TimeUtc;
+                    hashes[read] = record.RecordHash;
+                    if (last is null || last.TimeUtc < record.TimeUtc) last = record;
                     break;
                 case AuditEvents.RestoreTested:
                     evidence.Add(record);
@@ -130,31 +142,93 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
         return null;
     }
 
-    /// <summary>Reads records from the newest back, until a whole batch of them is older than a time.</summary>
+    /// <summary>
+    /// Reads records from the newest back, until a whole batch of them is older than a time, and tells of those that
+    /// others name and that are not there.
+    /// </summary>
     /// <returns>Where in the list those begin that were read.</returns>
     private static async Task<int> ReadBackAsync(AuditLog log, List<AuditName> names, DateTime sinceUtc,
         Action<AuditRecord> take, Action<NataliaException> onDamage, CancellationToken cancellationToken)
     {
         var named = new HashSet<string>(StringComparer.Ordinal);
+        var links = new LogLinks();
         int end = names.Count;
         while (end > 0)
         {
             int begin = Math.Max(0, end - Batch);
-            List<AuditName> batch = names.GetRange(begin, end - begin);
-            IReadOnlyList<(AuditRecord? Record, FormatException? Damage)> read = await log.ReadLinkedAsync(batch, named,
-                cancellationToken).ConfigureAwait(false);
-            for (int i = 0; i < batch.Count; i++)
+            bool isAnyThere = false, isAllOld = true;
+            foreach (AuditRecord record in await ReadAsync(names.GetRange(begin, end - begin)).ConfigureAwait(false))
             {
-                if (read[i].Record is AuditRecord record) take(record);
-                else onDamage(Untrusted(batch[i], read[i].Damage!));
+                isAnyThere = true;
+                isAllOld &= record.TimeUtc < sinceUtc;
             }
             end = begin;
             // A batch without any record tells nothing of what lies before it: names may be anybody's.
-            if (read.Any(r => r.Record is not null)
-                && read.All(r => r.Record is null || r.Record.TimeUtc < sinceUtc))
-                break;
+            if (isAnyThere && isAllOld) break;
         }
+        long first = end == 0 ? 0 : names[end].Number;
+        if (links.FindMissing(first).Count == 0) return end;
+        // A list that was made while somebody wrote may hold the later of two records and not the earlier one.
+        HashSet<string> listed = new(names.Select(n => n.ObjectName), StringComparer.Ordinal);
+        await ReadAsync((await log.ListAsync(cancellationToken).ConfigureAwait(false))
+            .FindAll(n => n.Number >= first && !listed.Contains(n.ObjectName))).ConfigureAwait(false);
+        foreach (AuditRecord record in links.FindMissing(first))
+            onDamage(new NataliaException(ErrorIds.AuditChainBroken, NataliaErrorKind.Security,
+                $"An audit record that the one with the number {record.Number} names is missing: what it told, of a "
+                + "restore test that failed or of a removal, does not count.",
+                record.RecordHash, "Test-NataliaAudit tells what was done to the log."));
         return end;
+
+        async Task<List<AuditRecord>> ReadAsync(List<AuditName> batch)
+        {
+            IReadOnlyList<(AuditRecord? Record, FormatException? Damage)> read = await log.ReadLinkedAsync(batch, named,
+                cancellationToken).ConfigureAwait(false);
+            List<AuditRecord> records = [];
+            for (int i = 0; i < batch.Count; i++)
+            {
+                if (read[i].Record is AuditRecord record)
+                {
+                    records.Add(record);
+                    links.Add(record);
+                    take(record);
+                }
+                else
+                {
+                    links.AddDamaged(batch[i]);
+                    onDamage(Untrusted(batch[i], read[i].Damage!));
+                }
+            }
+            return records;
+        }
+    }
+
+    /// <summary>Which records name others. Keeps no more of them than that: there may be very many.</summary>
+    private sealed class LogLinks
+    {
+        private readonly HashSet<string> _there = new(StringComparer.Ordinal);
+        private readonly HashSet<long> _damaged = [];
+        private readonly Dictionary<string, AuditRecord> _named = new(StringComparer.Ordinal);
+
+        internal void Add(AuditRecord record)
+        {
+            _there.Add(record.RecordHash);
+            _named.Remove(record.RecordHash);
+            foreach (string head in record.Heads.Where(h => !_there.Contains(h))) _named[head] = record;
+        }
+
+        internal void AddDamaged(AuditName name) => _damaged.Add(name.Number);
+
+        /// <summary>
+        /// The records that name one that is not there, although all were read from a number on. One that is damaged is
+        /// told already.
+        /// </summary>
+        internal IReadOnlyList<AuditRecord> FindMissing(long first) =>
+            [.. _named.Where(n => !_there.Contains(n.Key)
+                    && (n.Value.Heads.Count == 1
+                        // It has the number before.
+                        ? (n.Value.Number - 1 > first || first == 0) && !_damaged.Contains(n.Value.Number - 1)
+                        : first == 0 && _damaged.Count == 0))
+                .Select(n => n.Value).Distinct().OrderBy(r => r.Number)];
     }
 
     private static async Task<AuditRecord?> TryReadAsync(AuditLog log, AuditName name,
@@ -175,6 +249,12 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
         new(ErrorIds.AuditChainBroken, NataliaErrorKind.Security,
             $"The audit record '{name.ObjectName}' cannot be trusted, and is left out: {damage.Message}",
             name.ObjectName, "Test-NataliaAudit tells what was done to the log.", damage);
+
+    private static bool IsLost(AuditRecord removal)
+    {
+        using JsonDocument data = JsonDocument.Parse(removal.Data ?? "{}");
+        return RemovalRecord.IsLost(data.RootElement);
+    }
 
     /// <summary>What the record of a making says; null when it says too little to count.</summary>
     private static MadePoint? Made(AuditRecord record, DamageState damage)

@@ -101,6 +101,7 @@ internal static class EvidencePoints
     {
         (EvidencePointState state, string? trouble) = point switch
         {
+            { IsLost: true } => (EvidencePointState.Damaged, "A repair gave it up, because it was lost."),
             { FoundDamagedUtc: DateTime } => (EvidencePointState.Damaged, "It was found damaged."),
             { RemovedUtc: null } => (EvidencePointState.Missing,
                 "The log tells that it was made, and nothing of its removal; it is not there."),

@@ -68,6 +68,52 @@ public sealed class HistoryTests : IDisposable
     }
 
     [Fact]
+    public async Task A_record_that_is_gone_from_the_middle_is_told_once()
+    {
+        using (Repository repository = await MakeAsync(5)) { }
+        await _fixture.Store.DeleteAsync((await NamesAsync())[2], default);
+        using Repository again = await _fixture.OpenAsync();
+        Assert.Equal(4, (await ReadAsync(again)).Made.Count);
+        Assert.Equal(ErrorIds.AuditChainBroken, Assert.Single(_damage).ErrorId);
+    }
+
+    [Fact]
+    public async Task The_removal_of_one_of_two_points_with_one_sequence_says_nothing_of_the_other()
+    {
+        using Repository repository = await MakeAsync(3);
+        List<RestorePoint> points = [.. (await PointsAsync(repository)).OrderBy(p => p.TimeUtc)];
+        AuditLog log = repository.Core.ApplianceLog(Appliance.ApplianceId);
+        foreach ((string id, long sequence, bool isLost) in new[]
+        {
+            (Id128.NewRandom().ToString(), points[0].Sequence!.Value, false),
+            (points[1].RestorePointId, points[1].Sequence!.Value, true),
+        })
+            await log.AppendAsync(RemovalRecord.Entry(Appliance.ApplianceId, id, sequence, "a test", isLost, null, null,
+                null), repository.Core.SigningSeed, default);
+        Assert.Equal([(null, false), (_clock.GetUtcNow().UtcDateTime, true), (null, false)],
+            (await ReadAsync(repository)).Made.OrderBy(m => m.TimeUtc).Select(m => (m.RemovedUtc, m.IsLost)));
+    }
+
+    [Fact]
+    public async Task What_the_last_verified_point_was_is_read_however_long_it_is_gone()
+    {
+        using Repository repository = await MakeAsync(2);
+        RestorePoint first = (await PointsAsync(repository)).OrderBy(p => p.TimeUtc).First();
+        await repository.VerifyRestorePointAsync(first, null, default);
+        await repository.RemoveRestorePointAsync(first, "a test", default);
+        _clock.Advance(TimeSpan.FromDays(10));
+        AuditLog log = repository.Core.ApplianceLog(Appliance.ApplianceId);
+        for (int i = 0; i < 130; i++)
+            await log.AppendAsync(new AuditEntry("point-protected") { ApplianceId = Appliance.ApplianceId },
+                repository.Core.SigningSeed, default);
+        _clock.Advance(TimeSpan.FromDays(10));
+        ApplianceHistory history = await repository.ReadHistoryAsync(Appliance.ApplianceId,
+            _clock.GetUtcNow().UtcDateTime, _damage.Add, default);
+        Assert.NotNull(Assert.Single(history.Made, m => m.RestorePointId == first.RestorePointId).RemovedUtc);
+        Assert.Empty(_damage);
+    }
+
+    [Fact]
     public async Task Only_what_no_genuine_record_names_needs_a_signature_of_its_own()
     {
         using (Repository repository = await MakeAsync(5)) { }
