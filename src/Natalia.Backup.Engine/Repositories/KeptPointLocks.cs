@@ -50,8 +50,9 @@ internal sealed class KeptPointLocks(RepositoryCore core, ManifestReader manifes
         DateTime now = core.Clock.UtcNow();
         List<DateTime> ends = [.. points.Where(p => kept.Contains(p.RestorePointId))
             .Select(p => p.ImmutableUntilUtc ?? DateTime.MinValue).OrderBy(d => d)];
-        if (await FindUntrueAsync(points.Where(p => kept.Contains(p.RestorePointId))
-            .OrderByDescending(p => p.TimeUtc).First(), cancellationToken).ConfigureAwait(false) is (string actual, string detail))
+        RestorePoint newest = points.Where(p => kept.Contains(p.RestorePointId)).OrderByDescending(p => p.TimeUtc)
+            .First();
+        if (await FindUntrueAsync(newest, cancellationToken).ConfigureAwait(false) is (string actual, string detail))
             return new CheckResult
             {
                 Name = "KeptPointLocks",
