@@ -51,6 +51,10 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
                 keys.Add(Unusable(slot.Name, failure.Message));
             }
         }
+        HashSet<string> there = new(keys.Select(k => k.KeyId), StringComparer.Ordinal);
+        foreach (string lost in await FindLostAsync(core, there.Contains, cancellationToken).ConfigureAwait(false))
+            keys.Add(Unusable(Layout.Keys + lost, "It is missing, although the log says that it was added and never "
+                + "removed."));
         return [.. keys.OrderBy(k => k.CreatedUtc ?? DateTime.MaxValue).ThenBy(k => k.KeyId, StringComparer.Ordinal)];
     }
 
@@ -97,6 +101,7 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
             // is told by the first error.
             using var bounded = new CancellationTokenSource(TimeSpan.FromSeconds(30));
             await DeleteQuietlyAsync(objectName, bounded.Token).ConfigureAwait(false);
+            await TakeBackQuietlyAsync(id.ToString(), name, bounded.Token).ConfigureAwait(false);
             if (failure is not FormatException) throw;
             throw new NataliaException(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData,
                 $"The new key slot '{objectName}' was stored in {core.Store.Location}, but came back different: "
@@ -203,26 +208,66 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
         return data.RootElement.ReadStringOrNull("key");
     }
 
-    /// <summary>The slots of which the newest record says that they are removed.</summary>
-    private async Task<HashSet<string>> ReadRemovedAsync(CancellationToken cancellationToken)
+    /// <summary>What can be done about a slot that is lost.</summary>
+    internal const string LostRemedy = "Put back a copy of it, or let Remove-NataliaRepositoryKey -KeyId record that "
+        + "it is gone.";
+
+    /// <summary>The slots of which the newest of these records says that they were added.</summary>
+    internal static IEnumerable<string> Added(IEnumerable<AuditRecord> records) =>
+        Words(records.OrderBy(r => r.Number)).Where(w => w.Value).Select(w => w.Key);
+
+    /// <summary>
+    /// The slots that the log says were added and never removed, and that are not there; in a fixed order.
+    /// </summary>
+    /// <param name="core">The repository.</param>
+    /// <param name="isThere">Which were found.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    internal static async Task<IReadOnlyList<string>> FindLostAsync(RepositoryCore core, Func<string, bool> isThere,
+        CancellationToken cancellationToken)
     {
-        var removed = new HashSet<string>(StringComparer.Ordinal);
-        foreach (AuditName name in await core.RepositoryLog.ListAsync(cancellationToken).ConfigureAwait(false))
+        List<string> lost = [];
+        foreach (KeyValuePair<string, bool> word in await ReadWordsAsync(core, cancellationToken)
+            .ConfigureAwait(false))
         {
-            if (name.Event is not (AuditEvents.KeyAdded or AuditEvents.KeyRemoved)) continue;
-            try
-            {
-                AuditRecord record = await core.RepositoryLog.ReadAsync(name, cancellationToken).ConfigureAwait(false);
-                if (KeyOf(record) is not string key) continue;
-                if (name.Event == AuditEvents.KeyRemoved) removed.Add(key);
-                else removed.Remove(key);
-            }
-            catch (FormatException)
-            {
-                // Damaged or not signed: it has no effect, and the checks of repository and log report it.
-            }
+            // Added since the slots were listed, perhaps.
+            if (word.Value && !isThere(word.Key) && await core.Store.StatAsync(Layout.Keys + word.Key,
+                cancellationToken).ConfigureAwait(false) is null)
+                lost.Add(word.Key);
         }
-        return removed;
+        if (lost.Count == 0) return lost;
+        // Removed since the log was read, perhaps: the record is written before the slot goes.
+        Dictionary<string, bool> again = await ReadWordsAsync(core, cancellationToken).ConfigureAwait(false);
+        return [.. lost.Where(k => again.TryGetValue(k, out bool isAdded) && isAdded)
+            .OrderBy(k => k, StringComparer.Ordinal)];
+    }
+
+    /// <summary>The slots of which the newest record says that they are removed.</summary>
+    private async Task<HashSet<string>> ReadRemovedAsync(CancellationToken cancellationToken) =>
+        new((await ReadWordsAsync(core, cancellationToken).ConfigureAwait(false)).Where(w => !w.Value)
+            .Select(w => w.Key), StringComparer.Ordinal);
+
+    /// <summary>
+    /// What the log says last of each slot that it names: true where it was added. A record that is damaged or not
+    /// signed has no effect, and the checks of repository and log report it.
+    /// </summary>
+    private static async Task<Dictionary<string, bool>> ReadWordsAsync(RepositoryCore core,
+        CancellationToken cancellationToken)
+    {
+        List<AuditName> names = await core.RepositoryLog.ListAsync(cancellationToken).ConfigureAwait(false);
+        return Words((await core.RepositoryLog.ReadAllAsync(
+            names.FindAll(n => n.Event is AuditEvents.KeyAdded or AuditEvents.KeyRemoved),
+            cancellationToken).ConfigureAwait(false)).OfType<AuditRecord>());
+    }
+
+    /// <param name="records">In their order.</param>
+    private static Dictionary<string, bool> Words(IEnumerable<AuditRecord> records)
+    {
+        var words = new Dictionary<string, bool>(StringComparer.Ordinal);
+        foreach (AuditRecord record in records)
+            if (record.Event is AuditEvents.KeyAdded or AuditEvents.KeyRemoved
+                && Id128.TryParse(KeyOf(record) ?? "", out Id128 key))
+                words[key.ToString()] = record.Event == AuditEvents.KeyAdded;
+        return words;
     }
 
     private async Task RecordAsync(string what, string keyId, string? name, string? reason,
@@ -250,6 +295,24 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
         {
             // The store is away: the slot is whole and sealed with the new password. The list of keys shows it, and it
             // can be removed.
+        }
+    }
+
+    /// <summary>A slot that the log says was added and that went again would look like one that somebody
+    /// deleted.</summary>
+    private async Task TakeBackQuietlyAsync(string keyId, string? name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if ((await ReadWordsAsync(core, cancellationToken).ConfigureAwait(false)).TryGetValue(keyId,
+                    out bool isAdded) && isAdded
+                && await core.Store.StatAsync(Layout.Keys + keyId, cancellationToken).ConfigureAwait(false) is null)
+                await RecordAsync(AuditEvents.KeyRemoved, keyId, name, "It could not be added.",
+                    cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
+        {
+            // The store is away: the list of keys shows the slot as one that is missing, and it can be removed there.
         }
     }
 

@@ -49,6 +49,8 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
             yield return result;
 
         if (CheckUnknownSlots() is CheckResult unknown) yield return unknown;
+        foreach (CheckResult result in await CheckLostSlotsAsync(cancellationToken).ConfigureAwait(false))
+            yield return result;
         foreach (CheckResult result in CheckChain(Layout.RepositoryLog, [])) yield return result;
 
         foreach (IGrouping<string, StoredObject> room in all.Where(o => In(o, Layout.Appliances))
@@ -523,6 +525,29 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
             + "They open nothing, but slow down connecting. Get-NataliaRepositoryKey tells which one your password "
             + "opens (IsProven).",
             null, default);
+    }
+
+    /// <summary>
+    /// Is every slot there that the log says was added and not removed since, and one at all that is whole: without
+    /// one nobody opens the repository any more.
+    /// </summary>
+    private async Task<List<CheckResult>> CheckLostSlotsAsync(CancellationToken cancellationToken)
+    {
+        var results = new List<CheckResult>();
+        bool isAllThere = KeyRing.Added(_records.Values).All(_slots.ContainsKey);
+        foreach (string key in isAllThere
+            ? []
+            : await KeyRing.FindLostAsync(core, _slots.ContainsKey, cancellationToken).ConfigureAwait(false))
+            results.Add(Result("KeySlots", CheckOutcome.Failed, Layout.Keys + key,
+                $"The key slot '{Layout.Keys + key}' is missing, although the log says that it was added and never "
+                + $"removed: its password opens nothing. {KeyRing.LostRemedy}",
+                ErrorIds.KeySlotNotFound, default));
+        if (_slots.Count == 0)
+            results.Add(Result("KeySlots", CheckOutcome.Failed, Layout.Keys,
+                $"There is no whole key slot under '{Layout.Keys}'. Put back a copy of one: without it, nothing in "
+                + "the repository can be read.",
+                ErrorIds.KeySlotNotFound, default));
+        return results;
     }
 
     private void CheckRecord(string name, byte[] bytes) =>

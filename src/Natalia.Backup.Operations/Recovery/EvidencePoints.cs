@@ -24,9 +24,11 @@ internal static class EvidencePoints
         Dictionary<string, DateTime> verified = new(StringComparer.Ordinal);
         foreach (KeyValuePair<string, DateTime> one in history.VerifiedUtc) Verify(one.Key, one.Value);
         foreach (RestoreTest test in tests)
-            // One that ran from the repository has read what its guest asked for, and not the whole point.
+            // One that ran from the repository has read what its guest asked for, and not the whole point; one with a
+            // system image has not read a system disk that the point holds.
             if (test is { Result: RestoreTestResult.Passed, IsFromRepository: false }
-                && test.RepositoryId == repository.RepositoryId)
+                && test.RepositoryId == repository.RepositoryId
+                && (test.SystemImage is null || !HoldsSystemDisk(history.Points, test.RestorePointId)))
                 Verify(test.RestorePointId, test.StartedUtc);
         Dictionary<string, MadePoint> made = new(StringComparer.Ordinal);
         foreach (MadePoint point in history.Made) made[point.RestorePointId] = point;
@@ -57,6 +59,13 @@ internal static class EvidencePoints
 
         DateTime? LoggedOf(string id) => verified.TryGetValue(id, out DateTime at) ? at : null;
     }
+
+    /// <summary>
+    /// Whether a point holds a system disk. Of one that is gone nothing tells but what others of the appliance hold.
+    /// </summary>
+    private static bool HoldsSystemDisk(IReadOnlyList<RestorePoint> points, string id) =>
+        (points.FirstOrDefault(p => p.RestorePointId == id) is RestorePoint tested ? [tested] : points)
+        .Any(p => p.Disks.Any(d => d.Role == DiskRole.System));
 
     private static EvidencePoint Kept(RestorePoint point, MadePoint? record, RepositorySession repository,
         DateTime? verifiedUtc, string? keptBy)

@@ -45,6 +45,7 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
 {
     private readonly List<AuditRecord> _found = [];
     private readonly HashSet<(string?, string)> _seen = [];
+    private readonly HashSet<(string?, string)> _followed = [];
     private readonly Dictionary<(RepositoryConnection, string?), IReadOnlyList<AuditRecord>> _read = [];
     private readonly Dictionary<RepositoryConnection, IReadOnlyList<KnownAppliance>> _appliances = [];
 
@@ -65,7 +66,8 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
     public string? ApplianceId { get; set; }
 
     /// <summary>
-    /// Only records of this restore point: its whole id. Bound from restore points that are piped in.
+    /// Only records of this restore point: its whole id. Bound from restore points that are piped in. With -Latest, a
+    /// log whose newest record is of something else brings nothing.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [RestorePointReference]
@@ -160,11 +162,7 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
 
     private protected override Task EndAsync(CancellationToken cancellationToken)
     {
-        // A head is what no later record of its log names.
-        HashSet<(string?, string)> followed = Latest
-            ? [.. _found.SelectMany(r => r.Heads.Select(h => (r.RepositoryId, h)))]
-            : [];
-        foreach (AuditRecord record in _found.Where(r => !followed.Contains((r.RepositoryId, r.RecordHash))
+        foreach (AuditRecord record in _found.Where(r => !_followed.Contains((r.RepositoryId, r.RecordHash))
             && (Event is null || Event.Contains(r.Event, StringComparer.OrdinalIgnoreCase)))
             .OrderByDescending(r => r.TimeUtc).ThenByDescending(r => r.Number))
             Emit(record);
@@ -197,11 +195,19 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
             damage => DeferError(damage), cancellationToken).ConfigureAwait(false);
     }
 
-    /// <param name="records">Records of one log.</param>
+    /// <param name="records">Records of one log, or of all of a repository.</param>
     /// <param name="about">The id of the repository that they are to be evidence about; null takes all.</param>
-    private void Take(IEnumerable<AuditRecord> records, string? about) =>
+    private void Take(IReadOnlyList<AuditRecord> records, string? about)
+    {
+        // A head is what no later record of its log names, whatever that is about: the end of a log is its own.
+        if (Latest)
+        {
+            about = null;
+            _followed.UnionWith(records.SelectMany(r => r.Heads.Select(h => (r.RepositoryId, h))));
+        }
         _found.AddRange(records.Where(r => (about is null || r.NativeRepositoryId == about)
-        && (string.IsNullOrEmpty(RestorePointId)
-            || string.Equals(r.RestorePointId, RestorePointId, StringComparison.OrdinalIgnoreCase))
-        && _seen.Add((r.RepositoryId, r.RecordHash))));
+            && (string.IsNullOrEmpty(RestorePointId)
+                || string.Equals(r.RestorePointId, RestorePointId, StringComparison.OrdinalIgnoreCase))
+            && _seen.Add((r.RepositoryId, r.RecordHash))));
+    }
 }

@@ -112,7 +112,8 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
 
     /// <summary>
     /// Write one True or False for all repositories together instead of the results, and no error for a damaged one.
-    /// With -BackupServer, it is False also for what is not evidenced.
+    /// With -BackupServer, it is False also for what is not evidenced; with -Full, for packs in an archive class, which
+    /// are not read.
     /// </summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
@@ -223,6 +224,7 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
                 "Ask the Proxmox Backup Server behind it with -BackupServer, or test points with "
                 + "Test-NataliaRestorePoint.");
         List<CheckResult> failed = [];
+        bool isUnread = false;
         // What concerns an appliance is told by its name; the log has that without a password.
         Dictionary<string, string> names =
             (await connection.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false))
@@ -242,7 +244,7 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
                 cancellationToken).ConfigureAwait(false))
                 Take(result);
         }
-        if (Quiet) _verdict.Add(failed.Count == 0);
+        if (Quiet) _verdict.Add(failed.Count == 0 && !isUnread);
         else if (failed.Count > 0)
             DeferError(new NataliaException(ErrorIds.RepositoryCheckFailed, NataliaErrorKind.InvalidData,
                 ($"The repository '{connection.Name}' ({connection.Session.Location}) has failed "
@@ -263,6 +265,8 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
                 if (result.Target == $"appliances/{id}/") result = result with { Target = name };
             }
             if (result.Result == CheckOutcome.Failed) failed.Add(result);
+            // Every byte was asked for: True would say that it was read.
+            if (Full && result.Result == CheckOutcome.Skipped) isUnread = true;
             if (!Quiet) Tell(result);
         }
     }

@@ -81,6 +81,37 @@ public sealed class EvidenceCollectorTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_repair_gave_up_because_it_was_lost_does_not_count_as_good_again()
+    {
+        Repository repository = await ConnectAsync("nas");
+        List<RestorePoint> points = await BackUpAsync(repository, 6);
+        await _fixtures[0].Store.DeleteAsync((await NamesAsync("points"))[2], default);
+        RepositoryConnection again = await ConnectAsync("again", _fixtures[0]);
+        Assert.Equal(RecoveryVerdict.Missed, (await OneAsync(again)).Measurements[0].Verdict);
+        await again.Repository.RepairAsync(new Engine.Repair.RepairOptions { Full = true, RemoveLost = true },
+            (_, failure) => throw failure, null, default);
+        ApplianceEvidence evidence = await OneAsync(again);
+        EvidencePoint lost = evidence.Points.Single(p => p.RestorePointId == points[2].RestorePointId);
+        Assert.Equal((EvidencePointState.Damaged, Now), (lost.State, lost.RemovedUtc));
+        Assert.Equal(RecoveryVerdict.Missed, evidence.Measurements[0].Verdict);
+    }
+
+    [Fact]
+    public async Task A_point_that_was_verified_and_is_gone_tells_when_in_a_period_that_begins_after_it()
+    {
+        Repository repository = await ConnectAsync("nas");
+        List<RestorePoint> points = await BackUpAsync(repository, 2, 24);
+        await repository.VerifyRestorePointAsync(points[0], null, default);
+        await BackUpAsync(repository, 8, 24);
+        await repository.RemoveRestorePointsAsync(s_appliance, [new PointRemoval(points[0], "retention")],
+            (_, refusal) => Assert.Null(refusal), default);
+        ApplianceEvidence evidence = await OneAsync(sinceDays: 2);
+        RecoveryMeasurement age = evidence.Measurements.Single(m => m.Objective == RecoveryObjective.VerificationAge);
+        Assert.Equal((RecoveryVerdict.Met, TimeSpan.FromDays(8)), (age.Verdict, age.NowTime));
+        Assert.Equal([24d, 24d, 24d], evidence.Gaps.Select(g => g.Length.TotalHours));
+    }
+
+    [Fact]
     public async Task A_point_that_is_gone_and_newer_than_all_that_are_kept_is_lost_and_its_state_does_not_count()
     {
         Repository repository = await ConnectAsync("nas");
@@ -173,13 +204,20 @@ public sealed class EvidenceCollectorTests : IDisposable
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
+    [InlineData(false, null, true)]
+    [InlineData(true, null, false)]
+    [InlineData(false, DiskRole.Data, true)]
+    [InlineData(false, DiskRole.System, false)]
     public async Task Restore_tests_are_read_whatever_their_age_and_verify_their_point_when_they_read_all_of_it(
-        bool isFromRepository)
+        bool isFromRepository, DiskRole? besideSystemImage, bool isVerified)
     {
         Repository repository = await ConnectAsync("nas");
-        List<RestorePoint> points = await BackUpAsync(repository, 1);
+        List<RestorePoint> points = [await repository.BackupAsync(RepositoryFixture.Request(
+            new MemoryDiskSource(RepositoryFixture.Disk(70_000, 0)), time: Now) is var request
+                && besideSystemImage is DiskRole role
+                ? request with { Disks = [request.Disks[0] with { Role = role }] }
+                : request, null, null, default)];
+        _clock.Advance(TimeSpan.FromHours(6));
         RestoreTest test = Facts.Test(0) with
         {
             ApplianceId = s_appliance,
@@ -187,6 +225,7 @@ public sealed class EvidenceCollectorTests : IDisposable
             RepositoryId = repository.RepositoryId,
             StartedUtc = Now,
         };
+        if (besideSystemImage is not null) test = test with { SystemImage = "/srv/natalia/system.qcow2" };
         if (isFromRepository) test = test with { IsFromRepository = true, RestoreDuration = null };
         await repository.RecordRestoreTestAsync(points[0], "Passed", RestoreTestJson.Encode(test), default);
         await BackUpAsync(repository, 8, 5 * 24);
@@ -195,8 +234,8 @@ public sealed class EvidenceCollectorTests : IDisposable
         Assert.Equal((test.RestoreTestId, "nas", test.RestoreDuration),
             (found.RestoreTestId, found.Repository, found.RestoreDuration));
         EvidencePoint tested = evidence.Points.Single(p => p.RestorePointId == points[0].RestorePointId);
-        Assert.Equal(isFromRepository ? (EvidencePointState.Unverified, null)
-            : (EvidencePointState.Verified, (DateTime?)test.StartedUtc), (tested.State, tested.VerifiedUtc));
+        Assert.Equal(isVerified ? (EvidencePointState.Verified, (DateTime?)test.StartedUtc)
+            : (EvidencePointState.Unverified, null), (tested.State, tested.VerifiedUtc));
     }
 
     [Fact]

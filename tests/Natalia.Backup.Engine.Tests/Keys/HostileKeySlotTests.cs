@@ -109,6 +109,40 @@ public sealed class HostileKeySlotTests
     }
 
     [Fact]
+    public async Task A_slot_that_was_deleted_past_the_log_is_told_until_somebody_records_that_it_is_gone()
+    {
+        using var fixture = new RepositoryFixture { Password = "one" };
+        using Repository repository = await fixture.CreateAsync();
+        RepositoryKey stays = await repository.AddKeyAsync(Secret("two")!, "two", default),
+            lost = await repository.AddKeyAsync(Secret("three")!, "three", default);
+        // One that was removed as it should be is none that is lost.
+        await repository.RemoveKeyAsync(stays.KeyId, default);
+        Assert.DoesNotContain(await CheckAsync(repository), c => c.Result == CheckOutcome.Failed);
+        await fixture.Store.DeleteAsync("keys/" + lost.KeyId, default);
+        Assert.Equal(("keys/" + lost.KeyId, ErrorIds.KeySlotNotFound),
+            Assert.Single(await CheckAsync(repository), c => c.Result == CheckOutcome.Failed) is var failed
+                ? (failed.Target, failed.ErrorId)
+                : default);
+        Assert.Single(await repository.GetKeysAsync(default), k => k.KeyId == lost.KeyId && !k.IsWhole);
+        await repository.RemoveKeyAsync(lost.KeyId, default);
+        Assert.DoesNotContain(await CheckAsync(repository), c => c.Result == CheckOutcome.Failed);
+        Assert.Single(await repository.GetKeysAsync(default));
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("one")]
+    public async Task A_repository_without_any_slot_fails_its_check(string? password)
+    {
+        using var fixture = new RepositoryFixture { Password = password };
+        using Repository repository = await fixture.CreateAsync();
+        foreach (StoredObject slot in await fixture.Store.ListAllAsync("keys/", default))
+            await fixture.Store.DeleteAsync(slot.Name, default);
+        Assert.Equal("keys/",
+            Assert.Single(await CheckAsync(repository), c => c.Result == CheckOutcome.Failed).Target);
+    }
+
+    [Fact]
     public async Task A_lost_settings_file_is_made_again_beside_hostile_slots()
     {
         using var fixture = new RepositoryFixture { Password = "one" };

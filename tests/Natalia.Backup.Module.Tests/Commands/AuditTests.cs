@@ -29,6 +29,9 @@ public sealed class AuditTests : IDisposable
             Events("Get-NataliaAuditRecord -Event Point-Removed, repository-created"));
         // The newest record of a log is what it is, whatever is asked for.
         Assert.Equal(["point-made"], Events("Get-NataliaAuditRecord -Latest -Event point-made"));
+        // Of a point it is not the last one of that point, but the end of the log.
+        Assert.Empty(Events($"Get-NataliaRestorePoint natalia-paris | Get-NataliaAuditRecord -Latest"));
+        Assert.Equal(["point-removed"], Events($"Get-NataliaAuditRecord -RestorePointId {paris} -Latest"));
         Assert.StartsWith("ParameterArgumentValidationError,",
             _fixture.Run("Get-NataliaAuditRecord -Event point-maid").ErrorIds.Single(), StringComparison.Ordinal);
         Assert.Empty(Events("Get-NataliaAuditRecord -After ([DateTime]::Now.AddMinutes(5))"));

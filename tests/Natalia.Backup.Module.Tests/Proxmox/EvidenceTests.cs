@@ -73,6 +73,10 @@ public sealed class EvidenceTests
         Assert.Contains("\"consistency\":\"FileSystem\"", made);
         Assert.DoesNotContain("11111111-2222", made);
 
+        // Where the log ends does not depend on what is about which storage.
+        Assert.Equal(fixture.Do("(Get-NataliaAuditRecord -Repository evidence -Latest).RecordHash").Text,
+            fixture.Do("(Get-NataliaAuditRecord -Repository pbs -Latest).RecordHash").Text);
+
         // All of it is in one signed chain, that needs neither the cluster nor a password.
         Assert.Equal("True", fixture.Do("Get-NataliaRepository pbs | Test-NataliaAudit -Quiet").Text.Single());
         Assert.Equal("True", fixture.Do("Test-NataliaAudit -Path $args[0] -Quiet", folder).Text.Single());
