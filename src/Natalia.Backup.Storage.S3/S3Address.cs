@@ -77,7 +77,11 @@ internal sealed record S3Address(Uri Base, S3AddressingStyle Style)
         string[] labels = endpoint.Host.ToLowerInvariant().Split('.');
         int service = Array.FindLastIndex(labels, l => l == "s3" || l.StartsWith("s3-", StringComparison.Ordinal));
         if (service < 0) return null;
-        if (labels[service].Length > 3) return labels[service].Substring(3);
+        string suffix = labels[service].Substring(2);
+        if (suffix == "-fips" || suffix.StartsWith("-fips-", StringComparison.Ordinal)) suffix = suffix.Substring(5);
+        // These name none: the first is for buckets anywhere, the second the old name of the first region.
+        if (suffix is "-accelerate" or "-external-1") return null;
+        if (suffix.Length > 1) return suffix.Substring(1);
         string next = labels[service + 1] == "dualstack" ? labels[service + 2] : labels[service + 1];
         return next == "amazonaws" ? null : next;
     }

@@ -15,11 +15,7 @@ internal static class S3Clients
     internal static IAmazonS3 Create(S3StoreOptions options, S3HttpClients http, out S3EndpointProvider? provider)
     {
         provider = null;
-        string? region = options.Region ?? (options.Endpoint is Uri named ? S3Address.AwsRegion(named) : null)
-            ?? (options.Endpoint is null
-                ? Environment.GetEnvironmentVariable("AWS_REGION")
-                    ?? Environment.GetEnvironmentVariable("AWS_DEFAULT_REGION")
-                : null);
+        string region = FindRegion(options);
         var config = new AmazonS3Config
         {
             HttpClientFactory = http,
@@ -36,25 +32,34 @@ internal static class S3Clients
             BufferSize = 256 << 10,
             // An AWS_ENDPOINT_URL of the environment must not lead a repository elsewhere.
             IgnoreConfiguredEndpointUrls = true,
-            AuthenticationRegion = region ?? "us-east-1",
+            AuthenticationRegion = region,
         };
         if (options.Endpoint is Uri endpoint)
         {
             config.ServiceURL = endpoint.AbsoluteUri;
             config.UseHttp = endpoint.Scheme == "http";
             config.ForcePathStyle = true;
-            config.EndpointProvider = provider = new S3EndpointProvider(region ?? "us-east-1");
+            config.EndpointProvider = provider = new S3EndpointProvider(region);
         }
         else
         {
             config.ForcePathStyle = options.AddressingStyle == S3AddressingStyle.Path;
-            config.RegionEndpoint = RegionEndpoint.GetBySystemName(region ?? "us-east-1");
+            config.RegionEndpoint = RegionEndpoint.GetBySystemName(region);
         }
         if (options.AccessKey is null) return new AmazonS3Client(config);
         return new AmazonS3Client(new BasicAWSCredentials(options.AccessKey,
             new NetworkCredential("", options.SecretKey).Password),
             config);
     }
+
+    /// <summary>The region that requests are signed for.</summary>
+    internal static string FindRegion(S3StoreOptions options) =>
+        options.Region ?? (options.Endpoint is Uri named ? S3Address.AwsRegion(named) : null)
+            ?? (options.Endpoint is null
+                ? Environment.GetEnvironmentVariable("AWS_REGION")
+                    ?? Environment.GetEnvironmentVariable("AWS_DEFAULT_REGION")
+                : null)
+            ?? "us-east-1";
 
     /// <summary>Refuses what cannot work, before anything is sent.</summary>
     internal static byte[]? Validate(S3StoreOptions options)

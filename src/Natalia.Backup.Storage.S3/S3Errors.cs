@@ -248,7 +248,7 @@ internal static class S3Errors
             case "AuthorizationHeaderMalformed" or "PermanentRedirect" or "TemporaryRedirect"
                 or "IllegalLocationConstraintException" or "IncorrectEndpoint":
                 return Make(BucketRegionWrong, NataliaErrorKind.InvalidArgument,
-                    $"The bucket '{options.Bucket}' is not in the region '{options.Region ?? "us-east-1"}': "
+                    $"The bucket '{options.Bucket}' is not in the region '{S3Clients.FindRegion(options)}': "
                     + $"{error.Message}",
                     "Give the region in which the bucket was made.");
             case "SlowDown" or "ServiceUnavailable" or "Throttling" or "ThrottlingException" or "RequestLimitExceeded"

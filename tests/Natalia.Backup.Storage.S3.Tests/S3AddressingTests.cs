@@ -185,6 +185,12 @@ public sealed class S3AddressingTests : IDisposable
     [InlineData("https://b.s3.dualstack.eu-west-3.amazonaws.com", "eu-west-3")]
     [InlineData("https://s3-eu-west-1.amazonaws.com", "eu-west-1")]
     [InlineData("https://s3.cn-north-1.amazonaws.com.cn", "cn-north-1")]
+    [InlineData("https://s3-fips.us-east-1.amazonaws.com", "us-east-1")]
+    [InlineData("https://b.s3-fips.dualstack.us-west-2.amazonaws.com", "us-west-2")]
+    [InlineData("https://s3-fips-us-gov-west-1.amazonaws.com", "us-gov-west-1")]
+    [InlineData("https://s3-accelerate.amazonaws.com", null)]
+    [InlineData("https://s3-accelerate.dualstack.amazonaws.com", null)]
+    [InlineData("https://s3-external-1.amazonaws.com", null)]
     [InlineData("https://s3.amazonaws.com", null)]
     [InlineData("https://s3.company", null)]
     public void An_endpoint_of_AWS_tells_its_region(string endpoint, string? region) =>

@@ -160,6 +160,25 @@ public sealed class S3ErrorTests
     }
 
     [Theory]
+    [InlineData("https://s3.eu-west-3.amazonaws.com", null, "eu-west-3")]
+    [InlineData("https://s3.eu-west-3.amazonaws.com", "eu-west-1", "eu-west-1")]
+    [InlineData("https://s3.company", null, "us-east-1")]
+    public void Names_the_region_that_was_asked_when_it_is_the_wrong_one(string endpoint, string? region, string asked)
+    {
+        S3StoreOptions options = Options(new Uri(endpoint)) with { Region = region };
+        var answer = new Amazon.S3.AmazonS3Exception("said on purpose")
+        {
+            ErrorCode = "AuthorizationHeaderMalformed",
+            StatusCode = System.Net.HttpStatusCode.BadRequest,
+            RequestId = "1",
+        };
+        NataliaException error = S3Errors.Translate(answer, options, new S3Route("host", null, false, false), null,
+            S3Call.List, false);
+        Assert.Equal(ErrorIds.BucketRegionWrong, error.ErrorId);
+        Assert.Contains($"'{asked}'", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(200, "<html><body>It works!</body></html>")]
     [InlineData(200, "hello")]
     [InlineData(404, "<html><body>Not found</body></html>")]
