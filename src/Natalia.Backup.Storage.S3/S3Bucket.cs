@@ -11,18 +11,25 @@ internal sealed class S3Bucket
     private readonly bool _hasLocks;
     private readonly NataliaException? _refusal;
 
-    private S3Bucket(S3Requests requests, bool isVersioned, ObjectLockConfiguration? locks, NataliaException? refusal)
+    private S3Bucket(S3Requests requests, string? versioning, ObjectLockConfiguration? locks,
+        NataliaException? refusal)
     {
-        (_requests, IsVersioned, _refusal) = (requests, isVersioned, refusal);
-        _hasLocks = isVersioned && locks?.ObjectLockEnabled?.Value == "Enabled";
+        (_requests, _refusal) = (requests, refusal);
+        (IsVersioned, KeepsNewVersions) = (versioning is not null, versioning == "Enabled");
+        _hasLocks = IsVersioned && locks?.ObjectLockEnabled?.Value == "Enabled";
         DefaultRetention? retention = locks?.Rule?.DefaultRetention;
         if (retention is not null)
             DefaultRetentionDays = retention.Days is int days and > 0 ? days : retention.Years is int years and > 0
                 ? years * 365 : null;
     }
 
-    /// <summary>True when the bucket keeps old versions.</summary>
+    /// <summary>True when the bucket keeps old versions, those of before its versioning was suspended
+    /// included.</summary>
     internal bool IsVersioned { get; }
+
+    /// <summary>True when a put makes a version beside those that are there. Where versioning is suspended, it takes
+    /// the place of what was put since.</summary>
+    internal bool KeepsNewVersions { get; }
 
     /// <summary>How many days the bucket itself locks every new object; null when it does not, or when that is not
     /// known.</summary>
@@ -33,18 +40,18 @@ internal sealed class S3Bucket
     {
         await FindAddressAsync(requests, cancellationToken).ConfigureAwait(false);
         requests.IsConnected = true;
-        bool isVersioned = await IsVersionedAsync(requests, cancellationToken).ConfigureAwait(false);
+        string? versioning = await FindVersioningAsync(requests, cancellationToken).ConfigureAwait(false);
         // Only a bucket with versions has locks.
-        if (!isVersioned) return new S3Bucket(requests, false, null, null);
+        if (versioning is null) return new S3Bucket(requests, null, null, null);
         try
         {
-            return new S3Bucket(requests, true, await ReadLocksAsync(requests, cancellationToken).ConfigureAwait(false),
-                null);
+            return new S3Bucket(requests, versioning,
+                await ReadLocksAsync(requests, cancellationToken).ConfigureAwait(false), null);
         }
         catch (NataliaException error) when (error.ErrorId is ErrorIds.StoreAccessDenied or ErrorIds.ObjectNotFound)
         {
             // Who sets no locks needs no right to read this. Whether the bucket sets some is then not known.
-            return new S3Bucket(requests, true, null, error);
+            return new S3Bucket(requests, versioning, null, error);
         }
     }
 
@@ -138,7 +145,8 @@ internal sealed class S3Bucket
         requests.RequireOwnList(answer.Name);
     }
 
-    private static async Task<bool> IsVersionedAsync(S3Requests requests, CancellationToken cancellationToken)
+    /// <summary>Enabled or Suspended; null for a plain bucket.</summary>
+    private static async Task<string?> FindVersioningAsync(S3Requests requests, CancellationToken cancellationToken)
     {
         try
         {
@@ -146,12 +154,14 @@ internal sealed class S3Bucket
                 requests.Meter.Stat, t => requests.Client.GetBucketVersioningAsync(requests.Bucket, t),
                 cancellationToken).ConfigureAwait(false);
             // A suspended bucket still holds the versions of before.
-            return versioning.VersioningConfig?.Status?.Value is "Enabled" or "Suspended";
+            return versioning.VersioningConfig?.Status?.Value is string status and ("Enabled" or "Suspended")
+                ? status
+                : null;
         }
         catch (NataliaException error)
             when (error.InnerException is AmazonServiceException { ErrorCode: "NotImplemented" })
         {
-            return false;
+            return null;
         }
     }
 

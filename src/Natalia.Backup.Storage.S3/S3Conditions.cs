@@ -5,20 +5,24 @@ using Natalia.Backup.Engine;
 
 namespace Natalia.Backup.Storage.S3;
 
-/// <summary>Whether a server honours conditional puts. At AWS it is known, on a versioned bucket a condition decides
-/// nothing; else it is tried before the first put. Thread-safe.</summary>
+/// <summary>Whether a server honours conditional puts. At AWS it is known, where new versions are kept a condition
+/// decides nothing; else it is tried before the first put. Thread-safe.</summary>
 internal sealed class S3Conditions : IDisposable
 {
     private readonly S3Requests _requests;
+    private readonly string? _probeVersion;
     private readonly SemaphoreSlim _probing = new(1, 1);
 
     // Null until a put needs to know.
     private volatile object? _honours;
 
-    internal S3Conditions(S3Requests requests, bool isVersioned)
+    internal S3Conditions(S3Requests requests, S3Bucket bucket)
     {
         _requests = requests;
-        if (isVersioned || requests.Options.Endpoint is null) _honours = !isVersioned;
+        // What is put where versioning is suspended has this for its version; deleted without it, it would leave a
+        // marker.
+        _probeVersion = bucket.IsVersioned ? "null" : null;
+        if (bucket.KeepsNewVersions || requests.Options.Endpoint is null) _honours = !bucket.KeepsNewVersions;
     }
 
     /// <summary>What was found; null before.</summary>
@@ -101,8 +105,14 @@ internal sealed class S3Conditions : IDisposable
     {
         try
         {
-            var request = new DeleteObjectRequest { BucketName = _requests.Bucket, Key = _requests.Key(name) };
-            await _requests.SendAsync(name, S3Call.Delete, _requests.Meter.Delete, t =>
+            var request = new DeleteObjectRequest
+            {
+                BucketName = _requests.Bucket,
+                Key = _requests.Key(name),
+                VersionId = _probeVersion,
+            };
+            S3Call call = _probeVersion is null ? S3Call.Delete : S3Call.DeleteVersion;
+            await _requests.SendAsync(name, call, _requests.Meter.Delete, t =>
                 _requests.Client.DeleteObjectAsync(request, t), CancellationToken.None).ConfigureAwait(false);
         }
         catch (NataliaException error) when (error.ErrorId is ErrorIds.StoreAccessDenied or ErrorIds.ObjectNotFound)

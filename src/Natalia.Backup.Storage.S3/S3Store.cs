@@ -17,8 +17,8 @@ namespace Natalia.Backup.Storage.S3;
 /// marker hides it. This store therefore lists versions, reads and deletes by version id, takes the <i>first</i>
 /// version of a key as the object, and ignores delete markers: whoever may write into the bucket can neither replace
 /// nor hide what is there. Such a bucket has no exclusive create.</para>
-/// <para><b>Plain buckets</b> get conditional puts. Whether the server honours them is tried before the first put,
-/// except on AWS: who only reads writes nothing.</para>
+/// <para><b>Plain buckets</b>, and those whose versioning is suspended, get conditional puts. Whether the server
+/// honours them is tried before the first put, except on AWS: who only reads writes nothing.</para>
 /// <para><b>Locks</b> are read back after every put that asks for one: servers exist that answer 200 and lock nothing.
 /// No multipart upload is used, because there the lock is most often lost; a put is one request.</para>
 /// <para><b>Integrity.</b> Each put carries a Content-MD5 that the server verifies, over plain http a signed SHA-256
@@ -47,7 +47,7 @@ public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlac
         _bucket = bucket;
         _versions = new S3Versions(requests, bucket.IsVersioned);
         _lists = new S3Lists(requests, _versions);
-        _conditions = new S3Conditions(requests, bucket.IsVersioned);
+        _conditions = new S3Conditions(requests, bucket);
         _proof = new S3Proof(requests);
         _storageClass = requests.Options.StorageClass;
         _locks = new S3Locks(requests, _versions, requests.Options.LockMode);
@@ -111,7 +111,7 @@ public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlac
 
     /// <inheritdoc/>
     /// <remarks>Before the first put it is what is to be expected; after it, what was found.</remarks>
-    public bool HasExclusiveCreate => !_versions.AreKept && _conditions.AreHonoured is null or true;
+    public bool HasExclusiveCreate => _conditions.AreHonoured is null or true;
 
     /// <summary>
     /// True when the bucket keeps old versions, so that space comes back only when every version of an object is
@@ -162,7 +162,7 @@ public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlac
                 throw Exists(name);
         }
         else if (_versions.AreKept && version is not null)
-            version = await _versions.NoteAsync(name, version, options.Class, cancellationToken).ConfigureAwait(false);
+            version = await _versions.NoteAsync(name, version, options, cancellationToken).ConfigureAwait(false);
         if (until is DateTime wanted)
             await _locks.RequireAsync(name, version, wanted, cancellationToken).ConfigureAwait(false);
     }

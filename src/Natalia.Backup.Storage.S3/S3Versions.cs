@@ -28,14 +28,14 @@ internal sealed class S3Versions(S3Requests requests, bool isVersioned)
     /// <summary>Takes note of what a put made.</summary>
     /// <returns>The version that counts, and whose lock counts: the first one. An earlier attempt may have made
     /// it.</returns>
-    internal async Task<string> NoteAsync(string name, string made, ObjectClass kind,
+    internal async Task<string> NoteAsync(string name, string made, PutOptions options,
         CancellationToken cancellationToken)
     {
         string version = made;
         if (_unclear.TryRemove(name, out _))
             version = First(await ListAsync(name, cancellationToken).ConfigureAwait(false))?.VersionId ?? made;
-        // Writers fight for names of leases, so which version is first there must be asked each time.
-        if (kind != ObjectClass.Transient) Remember(name, version);
+        // Writers fight for such names, so which version is first there must be asked each time.
+        if (options is { Class: not ObjectClass.Transient, MustNotExist: false }) Remember(name, version);
         return version;
     }
 

@@ -100,6 +100,66 @@ public sealed class S3LockTests : IAsyncLifetime
         Assert.Equal("COMPLIANCE", retention.Retention.Mode.Value);
     }
 
+    /// <summary>Both may be told that theirs was stored: what is there is for both the first one.</summary>
+    [StoreFact]
+    public async Task Two_who_fight_for_a_name_read_the_same()
+    {
+        using S3Store one = await OpenAsync(), two = await OpenAsync();
+        for (int i = 0; i < 10; i++)
+        {
+            string name = $"a/{i}";
+            await Task.WhenAll(new[] { (one, 1), (two, 2) }.Select(async writer =>
+            {
+                try
+                {
+                    await writer.Item1.PutAsync(name, Content((byte)writer.Item2),
+                        new PutOptions { MustNotExist = true }, None);
+                }
+                catch (NataliaException second) when (second.ErrorId == ErrorIds.ObjectExists)
+                {
+                }
+            }));
+            Assert.Equal(await ReadAsync(one, name), await ReadAsync(two, name));
+        }
+    }
+
+    /// <summary>What is put there takes the place of what was put there before: only a condition keeps it.</summary>
+    [StoreFact]
+    public async Task A_bucket_whose_versioning_was_suspended_keeps_what_came_first()
+    {
+        string bucket = await CephServer.Running.MakeBucketAsync();
+        async Task SetAsync(string status) => await Vandal.PutBucketVersioningAsync(new PutBucketVersioningRequest
+        {
+            BucketName = bucket,
+            VersioningConfig = new S3BucketVersioningConfig { Status = status },
+        });
+        Task<S3Store> OpenHereAsync() => S3Store.OpenAsync(TestOptions.For(bucket) with { Prefix = "p" }, None);
+        var claim = new PutOptions { MustNotExist = true };
+        await SetAsync("Enabled");
+        using (S3Store before = await OpenHereAsync())
+        {
+            Assert.False(before.HasExclusiveCreate);
+            await before.PutAsync("old", Content(1), PutOptions.Metadata, None);
+        }
+        await SetAsync("Suspended");
+        using S3Store one = await OpenHereAsync(), two = await OpenHereAsync();
+        await one.PutAsync("new", Content(2), claim, None);
+        Assert.True(one.IsVersioned);
+        Assert.True(one.HasExclusiveCreate);
+        foreach (string name in new[] { "old", "new" })
+        {
+            Assert.Equal(ErrorIds.ObjectExists, await ErrorOf(() => two.PutAsync(name, Content(3), claim, None)));
+            Assert.Equal(ErrorIds.ObjectExists,
+                await ErrorOf(() => two.PutAsync(name, Content(3), PutOptions.Metadata, None)));
+            foreach (S3Store store in new[] { one, two })
+                Assert.Equal([(byte)(name == "old" ? 1 : 2)], await ReadAsync(store, name));
+        }
+        Assert.Equal(["new", "old"], await NamesAsync(two));
+        foreach (string name in new[] { "old", "new" }) await two.DeleteAsync(name, None);
+        // Neither probes nor markers stay.
+        Assert.Empty((await Vandal.ListVersionsAsync(new ListVersionsRequest { BucketName = bucket })).Versions ?? []);
+    }
+
     [StoreFact]
     public async Task Deletes_when_the_lock_has_ended()
     {
