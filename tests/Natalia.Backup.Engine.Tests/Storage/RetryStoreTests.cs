@@ -60,6 +60,28 @@ public sealed class RetryStoreTests
         Assert.Equal(ErrorIds.ObjectExists, error.ErrorId);
     }
 
+    /// <summary>The store takes the bytes and no lock, and the line breaks before the lock is read back.</summary>
+    [Fact]
+    public async Task A_put_that_is_known_again_has_its_lock()
+    {
+        using var memory = new MemoryStore(objectLock: true);
+        using var store = new RetryStore(new UnlockedStore(memory), s_immediate);
+        DateTime until = DateTime.UtcNow.AddDays(3);
+        await store.PutAsync("a", new ObjectContent(new byte[] { 1 }),
+            new PutOptions { MustNotExist = true, RetainUntilUtc = until }, None);
+        Assert.Equal(until, await memory.GetRetainUntilAsync("a", None));
+    }
+
+    private sealed class UnlockedStore(IObjectStore inner) : WrappedStore(inner)
+    {
+        public override async Task PutAsync(string name, ObjectContent content, PutOptions options,
+            CancellationToken cancellationToken)
+        {
+            await base.PutAsync(name, content, options with { RetainUntilUtc = null }, cancellationToken);
+            throw new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Connection, "Broken, on purpose.");
+        }
+    }
+
     [Fact]
     public async Task Gives_up_after_the_last_attempt_and_waits_longer_each_time()
     {

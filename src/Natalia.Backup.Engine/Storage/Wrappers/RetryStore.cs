@@ -49,6 +49,9 @@ public sealed class RetryStore : WrappedStore
             when (attempt > 1 && options.MustNotExist && error.ErrorId == ErrorIds.ObjectExists)
         {
             if (!await HoldsAsync(name, content, cancellationToken).ConfigureAwait(false)) throw;
+            // The earlier attempt may have ended before its lock was read back.
+            if (options.RetainUntilUtc is DateTime until && Inner.ObjectLock is IObjectLock locks)
+                await locks.ExtendAsync(name, until, cancellationToken).ConfigureAwait(false);
         }
         return true;
     }, cancellationToken);
