@@ -19,7 +19,11 @@ namespace Natalia.Backup.Engine.Immutability;
 internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests, string applianceId,
     ImmutabilityPolicy policy, IObjectLock locks)
 {
+    // Told of where the next run shall look again, whatever the policy.
+    private const string NoPolicy = "";
+
     private readonly Dictionary<string, string> _failures = new(StringComparer.Ordinal);
+    private bool _mayPass;
 
     /// <param name="look">Look at every point, also where the log says that nothing is due.</param>
     /// <param name="readPointsAsync">Reads the appliance's points.</param>
@@ -56,7 +60,8 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
         (int objects, long bytes, DateTime until, List<string> good) = await ExtendAsync(kept, names,
             policy.RetainUntil(now), cancellationToken).ConfigureAwait(false);
         if (good.Count > 0)
-            await RecordAsync(log, until, policyRecord, good, objects, cancellationToken).ConfigureAwait(false);
+            await RecordAsync(log, until, _mayPass ? NoPolicy : policyRecord, good, objects,
+                cancellationToken).ConfigureAwait(false);
         return Result(kept.Count, objects, bytes, good.Count > 0 ? until : earliest);
     }
 
@@ -100,7 +105,11 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
 
         DateTime until = await LockExtension.ExtendAsync(locks, names, wanted, (name, failure) =>
         {
-            lock (refused) refused[name] = failure.Message;
+            lock (refused)
+            {
+                refused[name] = failure.Message;
+                _mayPass |= !IsDamage(failure);
+            }
         }, cancellationToken).ConfigureAwait(false) ?? wanted;
         if (refused.Count > 0) await BlameAsync(needing, records, refused, cancellationToken).ConfigureAwait(false);
         if (shared.FirstOrDefault(refused.ContainsKey) is string needed)

@@ -232,6 +232,32 @@ public sealed class RollingLockTests : IDisposable
     }
 
     [Fact]
+    public async Task A_point_that_the_store_refused_once_is_extended_by_the_next_run()
+    {
+        using Repository repository = await CreateAsync(s_policy);
+        RestorePoint first = await BackupAsync(repository, Disk(1 << 20, 1), time: Now);
+        string pack = (await _store.ListAllAsync($"appliances/{Appliance.ApplianceId}/data/", default))[0].Name;
+        _clock.Advance(TimeSpan.FromDays(1));
+        RestorePoint second = await BackupAsync(repository, Disk(1 << 20, 2), RequestedBackupType.Full, Now);
+        _clock.Advance(TimeSpan.FromDays(4));
+        using (Repository session = await _fixture.OpenAsync(new UnextendedStore(new FaultStore(_store), pack)))
+        {
+            LockRenewal renewal = (await session.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!;
+            Assert.Contains(first.ToString(), Assert.Single(renewal.Failures), StringComparison.Ordinal);
+            IReadOnlyList<RestorePoint> points = await PointsAsync(session);
+            Assert.True(points[0].ImmutableUntilUtc >= Now.AddDays(Ahead), second.ToString());
+            Assert.True(points[1].ImmutableUntilUtc < Now.AddDays(Ahead), first.ToString());
+        }
+        LockRenewal next = (await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!;
+        Assert.Empty(next.Failures);
+        Assert.Equal(2, next.KeptPoints);
+        Assert.All(await PointsAsync(repository), p => Assert.True(p.ImmutableUntilUtc >= Now.AddDays(Ahead)));
+        Assert.True(await LockedUntilAsync(first) >= Now.AddDays(Ahead));
+        // Then all is well, and nobody looks again before it is due.
+        Assert.Null((await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!.KeptPoints);
+    }
+
+    [Fact]
     public async Task Locks_that_follow_a_policy_need_one()
     {
         NataliaException none = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(null));
