@@ -115,6 +115,44 @@ public sealed class S3RepositoryTests(ITestOutputHelper output)
         Assert.Equal(2, (await PointsAsync(one)).Count);
     }
 
+    [StoreTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Lets_one_of_two_machines_make_a_repository(bool objectLock)
+    {
+        string bucket = await CephServer.Running.MakeBucketAsync(objectLock);
+        using var fixture = new RepositoryFixture { Password = "correct horse" };
+        int waiting = 2;
+        var both = new TaskCompletionSource();
+        async Task<string?> MakeAsync()
+        {
+            var hooked = new HookStore(await OpenAsync(bucket, "r"))
+            {
+                Before = operation =>
+                {
+                    if (operation != "put natalia.json") return Task.CompletedTask;
+                    if (Interlocked.Decrement(ref waiting) == 0) both.SetResult();
+                    return both.Task;
+                },
+            };
+            try
+            {
+                using Repository made = await fixture.CreateAsync(hooked);
+                await BackupAsync(made, Disk(1 << 20, 1));
+                return null;
+            }
+            catch (NataliaException error)
+            {
+                return error.ErrorId;
+            }
+        }
+        string?[] errors = await Task.WhenAll(MakeAsync(), MakeAsync());
+        Assert.Equal([null, ErrorIds.RepositoryExists], errors.Order(StringComparer.Ordinal));
+        using Repository again = await fixture.OpenAsync(await OpenAsync(bucket, "r"));
+        Assert.Single(await PointsAsync(again));
+        Assert.All(await CheckAsync(again), r => Assert.NotEqual(CheckOutcome.Failed, r.Result));
+    }
+
     [StoreFact]
     public async Task Gets_through_a_line_that_breaks_again_and_again()
     {

@@ -13,6 +13,9 @@ namespace Natalia.Backup.Engine.Repositories;
 /// </summary>
 internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? password, RepositoryOptions options)
 {
+    /// <summary>Where create is not exclusive: how long to wait before looking who was first.</summary>
+    private static readonly TimeSpan s_settle = TimeSpan.FromSeconds(2);
+
     private readonly RepositorySecrets _secrets = RepositorySecrets.NewRandom();
 
     /// <exception cref="NataliaException">
@@ -25,7 +28,7 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
         IObjectStore target = immutability is null ? store : new LockingStore(store, immutability, options.Clock);
         if (await target.StatAsync(Layout.Settings, cancellationToken).ConfigureAwait(false) is not null)
             throw Exists();
-        await ClearAsync(target, cancellationToken).ConfigureAwait(false);
+        List<string> leftovers = await FindLeftoversAsync(target, cancellationToken).ConfigureAwait(false);
         var settings = new RepositorySettings(
             Id128.NewRandom(), options.Clock.UtcNow(), password is null ? Cipher.None : Cipher.Aes256Gcm,
             Signing.PublicKey(_secrets.SigningSeed));
@@ -40,12 +43,7 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
         foreach (AuditEntry entry in FirstEntries(settings, immutability))
             await core.RepositoryLog.AppendAsync(entry, _secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
         await target.FlushAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            await target.PutAsync(Layout.Settings, new ObjectContent(bytes), new PutOptions { MustNotExist = true },
-                cancellationToken).ConfigureAwait(false);
-        }
-        catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
+        if (!await WinAsync(target, bytes, cancellationToken).ConfigureAwait(false))
         {
             await TakeBackAsync(core, slotId, cancellationToken).ConfigureAwait(false);
             throw Exists();
@@ -53,12 +51,33 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
         await target.FlushAsync(cancellationToken).ConfigureAwait(false);
         if (await target.StatAsync(Layout.Keys + slotId, cancellationToken).ConfigureAwait(false) is null)
         {
-            // Another one who makes a repository here took this key for a leftover. Without a key it would be a
-            // repository that nobody opens.
+            // On a plain bucket of a server without conditions, another one may have won before and taken this key for
+            // a leftover. Without a key it would be a repository that nobody opens.
             await target.DeleteAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
             throw Exists();
         }
+        // Only now: another one who makes a repository here may have begun with them. Who does not win deletes nothing
+        // of others, so that no deletion that arrives late takes away what the winner needs.
+        await RemoveAsync(target, leftovers, cancellationToken).ConfigureAwait(false);
         return new Repository(core, Hash256.Of(bytes), slotId.ToString()) { StorageClass = options.StorageClass };
+    }
+
+    /// <summary>Puts the settings, and finds out whether they count.</summary>
+    private async Task<bool> WinAsync(IObjectStore target, byte[] settings, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await target.PutAsync(Layout.Settings, new ObjectContent(settings), new PutOptions { MustNotExist = true },
+                cancellationToken).ConfigureAwait(false);
+            if (target.HasExclusiveCreate) return true;
+            await options.Clock.WaitAsync(s_settle, cancellationToken).ConfigureAwait(false);
+            byte[] there = await target.ReadAllAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
+            return there.AsSpan().SequenceEqual(settings);
+        }
+        catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
+        {
+            return false;
+        }
     }
 
     private ImmutabilityPolicy? CheckImmutability()
@@ -82,10 +101,10 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
     }
 
     /// <summary>
-    /// Makes sure that nothing of anybody is there, and takes away what a making left that died before there was a
+    /// Makes sure that nothing of anybody is there, and finds what a making left that died before there was a
     /// repository: keys and records without settings and without any appliance.
     /// </summary>
-    private static async Task ClearAsync(IObjectStore target, CancellationToken cancellationToken)
+    private async Task<List<string>> FindLeftoversAsync(IObjectStore target, CancellationToken cancellationToken)
     {
         var leftovers = new List<string>();
         await foreach (StoredObject first in target.ListAsync("", cancellationToken).ConfigureAwait(false))
@@ -100,21 +119,51 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
             }
             leftovers.Add(first.Name);
         }
+        if (target.ObjectLock is not IObjectLock locks) return leftovers;
         foreach (string leftover in leftovers)
+        {
+            if (await FindLockAsync(locks, leftover, cancellationToken).ConfigureAwait(false) is not DateTime until
+                || until <= options.Clock.UtcNow())
+                continue;
+            throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied,
+                $"The making of a repository at {target.Location} was broken off, and what it left is locked: "
+                + $"'{leftover}' until {until:yyyy-MM-dd HH:mm:ss} UTC.",
+                target.Location,
+                "Make the repository under another prefix, or here when the lock has ended.");
+        }
+        return leftovers;
+    }
+
+    private static async Task<DateTime?> FindLockAsync(IObjectLock locks, string name,
+        CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await locks.GetRetainUntilAsync(name, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+        {
+            // Another one who makes a repository here takes back what it had begun with.
+            return null;
+        }
+    }
+
+    private static async Task RemoveAsync(IObjectStore target, List<string> names,
+        CancellationToken cancellationToken)
+    {
+        foreach (string name in names)
         {
             try
             {
-                await target.DeleteAsync(leftover, cancellationToken).ConfigureAwait(false);
+                await target.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
             {
-                throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied,
-                    $"The making of a repository at {target.Location} was broken off, and what it left is locked: "
-                    + $"{locked.Message}",
-                    target.Location,
-                    "Make the repository under another prefix, or here when the lock has ended.", locked);
+                // It opens nothing and has no effect; the winner's checks report it until its lock has ended and
+                // somebody deletes it.
             }
         }
+        if (names.Count > 0) await target.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
 
     private IEnumerable<AuditEntry> FirstEntries(RepositorySettings settings, ImmutabilityPolicy? immutability)
@@ -150,18 +199,7 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
                 // The winner's: it is not signed by this one's key.
             }
         }
-        foreach (string name in mine)
-        {
-            try
-            {
-                await core.Store.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
-            }
-            catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
-            {
-                // It opens nothing and has no effect; the winner's checks report it until its lock has ended and
-                // somebody deletes it.
-            }
-        }
+        await RemoveAsync(core.Store, mine, cancellationToken).ConfigureAwait(false);
     }
 
     private NataliaException Exists() => new(ErrorIds.RepositoryExists, NataliaErrorKind.AlreadyExists,
