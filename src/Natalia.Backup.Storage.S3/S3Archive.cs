@@ -22,8 +22,8 @@ internal sealed class S3Archive(S3Requests requests, S3Versions versions, string
 
     public bool HoldsNewPacks => IsArchive(storageClass);
 
-    public TimeSpan UsualThawTime => storageClass is null or DeepArchive ? TimeSpan.FromHours(12)
-        : TimeSpan.FromHours(5);
+    // INTELLIGENT_TIERING has a deep tier, too.
+    public TimeSpan UsualThawTime => TimeSpan.FromHours(storageClass == "GLACIER" ? 5 : 12);
 
     public async Task<ThawState> GetThawStateAsync(string name, CancellationToken cancellationToken)
     {
@@ -41,13 +41,16 @@ internal sealed class S3Archive(S3Requests requests, S3Versions versions, string
         if (days < 1) throw new ArgumentOutOfRangeException(nameof(days));
         await versions.AtFirstAsync(name, async version =>
         {
+            GetObjectMetadataResponse head = await requests.HeadAsync(name, version,
+                cancellationToken).ConfigureAwait(false);
             var request = new RestoreObjectRequest
             {
                 BucketName = requests.Bucket,
                 Key = requests.Key(name),
                 VersionId = version,
-                Days = days
             };
+            // What INTELLIGENT_TIERING has archived comes back for good, and AWS refuses to be told for how long.
+            if (head.ArchiveStatus?.Value is not { Length: > 0 }) request.Days = days;
             try
             {
                 return await requests.SendAsync(name, S3Call.Thaw, () => requests.Meter.Put(0), t =>

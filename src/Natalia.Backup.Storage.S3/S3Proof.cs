@@ -38,7 +38,8 @@ internal sealed class S3Proof(S3Requests requests)
                     cancellationToken).ConfigureAwait(false);
                 if (head.ContentLength == length) return;
             }
-            else if (await HoldsAsync(name, response.VersionId, length, md5, cancellationToken).ConfigureAwait(false))
+            else if (await ReadsBackAsync(name, response.VersionId, length, md5,
+                cancellationToken).ConfigureAwait(false))
             {
                 if (tag.Length > 0) _tagsAreOther = true;
                 else _hasNoTags = true;
@@ -67,7 +68,22 @@ internal sealed class S3Proof(S3Requests requests)
             + $"name than the {length.ToString(CultureInfo.InvariantCulture)} that were sent.");
     }
 
+    /// <summary>Whether these bytes lie there; of an archive class, whether as many do.</summary>
     internal async Task<bool> HoldsAsync(string name, string? version, long length, byte[] md5,
+        CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ReadsBackAsync(name, version, length, md5, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectArchived)
+        {
+            // Nothing is read before the length was found right.
+            return true;
+        }
+    }
+
+    private async Task<bool> ReadsBackAsync(string name, string? version, long length, byte[] md5,
         CancellationToken cancellationToken)
     {
         GetObjectMetadataResponse head = await requests.HeadAsync(name, version,

@@ -7,8 +7,9 @@ namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>
 /// A SIMULATOR of a bucket with archive classes, on loopback: an S3 server in memory that says what AWS documents of
-/// GLACIER and DEEP_ARCHIVE. No server that can be installed here has them, so what a test against it shows is that the
-/// product speaks the documented protocol, not that AWS behaves so. Unversioned; checks no signatures.
+/// GLACIER, DEEP_ARCHIVE and the archive tiers of INTELLIGENT_TIERING. No server that can be installed here has them,
+/// so what a test against it shows is that the product speaks the documented protocol, not that AWS behaves so.
+/// Unversioned; checks no signatures.
 /// </summary>
 public sealed class ArchiveSimulator : IDisposable
 {
@@ -22,7 +23,9 @@ public sealed class ArchiveSimulator : IDisposable
     {
         internal bool IsThawing { get; set; }
         internal int ThawedDays { get; set; }
-        internal bool IsCold => Class is "GLACIER" or "DEEP_ARCHIVE" && (ThawedDays == 0 || IsThawing);
+        internal bool IsInArchiveTier { get; set; }
+        internal bool IsCold => IsInArchiveTier
+            || Class is "GLACIER" or "DEEP_ARCHIVE" && (ThawedDays == 0 || IsThawing);
     }
 
     public ArchiveSimulator()
@@ -56,8 +59,23 @@ public sealed class ArchiveSimulator : IDisposable
     public void FinishThaws(int count = int.MaxValue)
     {
         lock (_items)
-            foreach (Item item in _items.Values.Where(i => i.IsThawing).Take(count)) item.IsThawing = false;
+            foreach (Item item in _items.Values.Where(i => i.IsThawing).Take(count))
+                item.IsThawing = item.IsInArchiveTier = false;
     }
+
+    /// <summary>Months pass without a look: what lies in INTELLIGENT_TIERING is archived.</summary>
+    public void ArchiveUnused()
+    {
+        lock (_items)
+            foreach (Item item in _items.Values.Where(i => i.Class == "INTELLIGENT_TIERING"))
+                item.IsInArchiveTier = true;
+    }
+
+    /// <summary>Objects are encrypted with a managed key, so that their tags are no MD5s.</summary>
+    public bool Encrypts { get; set; }
+
+    /// <summary>Keys that contain this are stored by the next put, and its answer is lost; null for none.</summary>
+    public string? LosesAnswerOf { get; set; }
 
     /// <summary>The days pass: the readable copies are gone.</summary>
     public void EndThaws()
@@ -94,8 +112,11 @@ public sealed class ArchiveSimulator : IDisposable
         string path = Uri.UnescapeDataString(request.Url!.AbsolutePath).TrimStart('/');
         string key = path.Length > Bucket.Length ? path[(Bucket.Length + 1)..] : "";
         (int status, byte[] answer) = (500, []);
+        bool isLost = false;
         lock (_items)
         {
+            if (request.HttpMethod == "PUT" && LosesAnswerOf is string part && key.Contains(part))
+                (isLost, LosesAnswerOf) = (true, null);
             _log.Add(Describe(request, key));
             (status, answer) = key.Length == 0
                 ? AnswerBucket(request)
@@ -103,6 +124,11 @@ public sealed class ArchiveSimulator : IDisposable
         }
         try
         {
+            if (isLost)
+            {
+                context.Response.Abort();
+                return;
+            }
             context.Response.StatusCode = status;
             context.Response.Headers["x-amz-request-id"] = "1";
             if (request.HttpMethod != "HEAD")
@@ -146,13 +172,20 @@ public sealed class ArchiveSimulator : IDisposable
                 if (item is not null && request.Headers["If-None-Match"] == "*")
                     return Error(412, "PreconditionFailed");
                 _items[key] = new Item(body, request.Headers["x-amz-storage-class"] ?? "STANDARD", DateTime.UtcNow);
-                response.Headers["ETag"] = $"\"{Convert.ToHexStringLower(MD5.HashData(body))}\"";
+                Tag(response, body);
                 return (200, []);
             case "DELETE":
                 _items.Remove(key);
                 return (204, []);
         }
         if (item is null) return Error(404, "NoSuchKey");
+        if (request.HttpMethod == "POST" && item.IsInArchiveTier)
+        {
+            if (item.IsThawing) return Error(409, "RestoreAlreadyInProgress");
+            if (Encoding.UTF8.GetString(body).Contains("<Days>")) return Error(400, "InvalidRequest");
+            item.IsThawing = true;
+            return (202, []);
+        }
         if (request.HttpMethod == "POST")
         {
             if (item.Class is not ("GLACIER" or "DEEP_ARCHIVE")) return Error(403, "InvalidObjectState");
@@ -164,7 +197,12 @@ public sealed class ArchiveSimulator : IDisposable
             return (first ? 202 : 200, []);
         }
         response.Headers["Last-Modified"] = item.PutUtc.ToString("R");
-        response.Headers["ETag"] = $"\"{Convert.ToHexStringLower(MD5.HashData(item.Bytes))}\"";
+        Tag(response, item.Bytes);
+        if (item.IsInArchiveTier)
+        {
+            response.Headers["x-amz-archive-status"] = "ARCHIVE_ACCESS";
+            if (item.IsThawing) response.Headers["x-amz-restore"] = "ongoing-request=\"true\"";
+        }
         if (item.Class != "STANDARD") response.Headers["x-amz-storage-class"] = item.Class;
         if (item.ThawedDays > 0)
             response.Headers["x-amz-restore"] = item.IsThawing
@@ -180,6 +218,15 @@ public sealed class ArchiveSimulator : IDisposable
         string[] ends = range.Split('=')[1].Split('-');
         long start = long.Parse(ends[0]), end = Math.Min(long.Parse(ends[1]), item.Bytes.Length - 1);
         return start >= item.Bytes.Length ? Error(416, "InvalidRange") : (206, item.Bytes[(int)start..((int)end + 1)]);
+    }
+
+    private void Tag(HttpListenerResponse response, byte[] bytes)
+    {
+        byte[] tagged = Encrypts ? [.. bytes, 1] : bytes;
+        response.Headers["ETag"] = $"\"{Convert.ToHexStringLower(MD5.HashData(tagged))}\"";
+        if (!Encrypts) return;
+        response.Headers["x-amz-server-side-encryption"] = "aws:kms";
+        response.Headers["x-amz-server-side-encryption-aws-kms-key-id"] = "arn:aws:kms:eu-west-3:1:key/1";
     }
 
     private static (int, byte[]) Error(int status, string code) =>

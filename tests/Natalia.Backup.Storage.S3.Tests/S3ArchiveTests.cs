@@ -122,6 +122,36 @@ public sealed class S3ArchiveTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_bucket_has_archived_by_itself_is_thawed_for_good()
+    {
+        using IObjectStore store = await OpenAsync("INTELLIGENT_TIERING");
+        await store.PutAsync("data/1", new ObjectContent(new byte[] { 1, 2 }), PutOptions.Data, default);
+        var archive = store.Find<IObjectArchive>()!;
+        Assert.Equal(ThawState.Readable, await archive.GetThawStateAsync("data/1", default));
+        _server.ArchiveUnused();
+        Assert.Equal(ThawState.Archived, await archive.GetThawStateAsync("data/1", default));
+        // For how long is not to be told here: the server refuses it.
+        await archive.RequestThawAsync("data/1", 3, default);
+        Assert.Equal(ThawState.Thawing, await archive.GetThawStateAsync("data/1", default));
+        Assert.Equal(TimeSpan.FromHours(12), archive.UsualThawTime);
+        _server.FinishThaws();
+        Assert.Equal(ThawState.Readable, await archive.GetThawStateAsync("data/1", default));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_put_into_an_archive_whose_answer_was_lost_is_known_again(bool encrypts)
+    {
+        _server.Encrypts = encrypts;
+        using Repository repository = await CreateAsync("DEEP_ARCHIVE");
+        _server.LosesAnswerOf = "/data/";
+        await BackupAsync(repository, Disk(2 << 20, 1));
+        Assert.Null(_server.LosesAnswerOf);
+        Assert.DoesNotContain(await CheckAsync(repository), r => r.Result == CheckOutcome.Failed);
+    }
+
+    [Fact]
     public async Task A_store_without_classes_has_nothing_to_thaw()
     {
         using Repository repository = await _fixture.CreateAsync();
