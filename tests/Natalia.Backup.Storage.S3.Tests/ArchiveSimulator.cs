@@ -121,14 +121,11 @@ public sealed class ArchiveSimulator : IDisposable
             (status, answer) = key.Length == 0
                 ? AnswerBucket(request)
                 : AnswerObject(request, context.Response, key, body.ToArray());
+            // It is stored, and whoever stored it hears of a fault of the server.
+            if (isLost) (status, answer) = Error(500, "InternalError");
         }
         try
         {
-            if (isLost)
-            {
-                context.Response.Abort();
-                return;
-            }
             context.Response.StatusCode = status;
             context.Response.Headers["x-amz-request-id"] = "1";
             if (request.HttpMethod != "HEAD")
