@@ -79,6 +79,9 @@ internal sealed class FolderBuilder(string location, Func<CancellationToken, Tas
         }
     }
 
+    /// <summary>Flushes the names in a folder: the system, but for tests that let it fail.</summary>
+    internal Action<string> FlushFolder { get; set; } = StableFile.FlushFolder;
+
     internal void Step(string what) => onStep?.Invoke(what);
 
     internal static NataliaException NameInUse(string name, string folder) =>

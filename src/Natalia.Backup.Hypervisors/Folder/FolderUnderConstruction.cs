@@ -48,11 +48,19 @@ internal sealed class FolderUnderConstruction(FolderBuilder builder, BuildingFol
             if (Directory.Exists(folder) || File.Exists(folder)) throw FolderBuilder.NameInUse(how.Name, folder);
             Directory.Move(path, folder);
             _isOver = true;
-            StableFile.FlushFolder(Path.GetDirectoryName(folder)!);
+            builder.FlushFolder(Path.GetDirectoryName(folder)!);
         }
         catch (IOException) when (!_isOver && (Directory.Exists(folder) || File.Exists(folder)))
         {
             throw FolderBuilder.NameInUse(how.Name, folder);
+        }
+        catch (IOException e) when (_isOver)
+        {
+            // Nobody removes a VM that is listed by now.
+            throw new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.WriteFailed,
+                $"The VM '{how.Name}' is written to '{folder}' and stays there, but it may not be there any more after "
+                + $"a power failure: {e.Message}", folder,
+                "Check the disk or share. Where the VM is not wanted, remove its folder.", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

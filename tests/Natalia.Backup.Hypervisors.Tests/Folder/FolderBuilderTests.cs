@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Folder;
@@ -26,6 +27,25 @@ public sealed class FolderBuilderTests : BuilderConformance
         ApplianceDescription listed = Assert.Single(await hypervisor.GetAppliancesAsync(default),
             a => a.Name == "restored");
         Assert.Equal((made.ApplianceId, made.NativeId), (listed.ApplianceId, listed.NativeId));
+    }
+
+    [Fact]
+    public async Task A_vm_whose_name_could_not_be_flushed_is_told_to_be_there_and_stays()
+    {
+        await using var fixture = new Fixture();
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        IApplianceBuilder builder = hypervisor.Require<IApplianceBuilder>("building");
+        ((FolderBuilder)builder).FlushFolder = folder =>
+            throw new FolderNotFlushedException($"The names in '{folder}'.", 5);
+
+        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => builder.BuildAsync(
+            PointImages.Create(), new BuildRequest { Name = "restored" }, null, default));
+
+        Assert.Equal(ErrorIds.DestinationWriteFailed, error.ErrorId);
+        Assert.Contains("power failure", error.Message);
+        Assert.DoesNotContain("What was written is removed", error.RecommendedAction);
+        Assert.Contains(await hypervisor.GetAppliancesAsync(default), a => a.Name == "restored");
+        Assert.Empty(await builder.FindUnfinishedAsync(default));
     }
 
     [Fact]
