@@ -49,6 +49,12 @@ internal sealed class ImageFileWriter : IDisposable
     /// alone.</summary>
     internal bool KeepsRights { get; set; }
 
+    /// <summary>Called when all is flushed, right before the file gets its name.</summary>
+    internal Action BeforeNaming { get; set; } = () => { };
+
+    /// <summary>Whether the file has its name, though that may not be flushed yet.</summary>
+    internal bool HasItsName { get; private set; }
+
     /// <summary>How many bytes went past the page cache.</summary>
     internal long DirectBytes => Interlocked.Read(ref _directBytes);
 
@@ -136,7 +142,9 @@ internal sealed class ImageFileWriter : IDisposable
             FlushFile(file);
             // Held until it has its name, so that nobody takes it for a leftover; Windows renames no file that is held.
             if (Platform.IsWindows) file.Dispose();
+            BeforeNaming();
             Publish(_partial);
+            HasItsName = true;
             file.Dispose();
             _partial = null;
             FlushFolder(System.IO.Path.GetDirectoryName(Path) ?? "/");

@@ -30,10 +30,16 @@ public sealed class RawDiskTarget : IDiskTarget
     public bool KeepsRights { init => _file.KeepsRights = value; }
 
     /// <inheritdoc cref="ImageFileWriter.FlushFile"/>
-    internal Action<PositionalFile> FlushFile { init => _file.FlushFile = value; }
+    internal Action<PositionalFile> FlushFile { set => _file.FlushFile = value; }
 
     /// <inheritdoc cref="ImageFileWriter.FlushFolder"/>
-    internal Action<string> FlushFolder { init => _file.FlushFolder = value; }
+    internal Action<string> FlushFolder { set => _file.FlushFolder = value; }
+
+    /// <inheritdoc cref="ImageFileWriter.BeforeNaming"/>
+    internal Action BeforeNaming { init => _file.BeforeNaming = value; }
+
+    /// <inheritdoc cref="ImageFileWriter.HasItsName"/>
+    internal bool HasItsName => _file.HasItsName;
 
     /// <inheritdoc cref="ImageFileWriter.DirectBytes"/>
     internal long DirectBytes => _file.DirectBytes;

@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Disks.Vmdk;
 using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Testing;
 
@@ -56,5 +57,63 @@ public sealed class ImageFlushTests : IDisposable
             Assert.Contains("power failure", error.Message);
         }
         Assert.Equal(["disk.raw"], _folder.Files);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_flat_vmdk_whose_name_cannot_be_flushed_is_there_as_a_whole_or_not_at_all(bool isText)
+    {
+        Action<string> fail = folder => throw new FolderNotFlushedException($"The names in '{folder}'.", 5);
+        Action<string> flush = _ => { };
+        using (var target = new VmdkFlatTarget(_folder["disk.vmdk"])
+        {
+            FlushFolder = isText ? (flush, fail) : (fail, flush),
+        })
+        {
+            await target.BeginAsync(102_400, None);
+            NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => target.CompleteAsync(None));
+            Assert.Equal(ErrorIds.DestinationWriteFailed, error.ErrorId);
+            Assert.Contains(isText ? "power failure" : "was removed", error.Message);
+        }
+        Assert.Equal(isText ? ["disk-flat.vmdk", "disk.vmdk"] : [], _folder.Files.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task An_older_text_never_tells_of_the_bytes_of_a_new_flat_vmdk()
+    {
+        File.WriteAllText(_folder["disk.vmdk"], "the text before");
+        File.WriteAllText(_folder["disk-flat.vmdk"], "the bytes before");
+        bool wasThere = true;
+        using (var target = new VmdkFlatTarget(_folder["disk.vmdk"], overwrite: true)
+        {
+            // What a kill at that moment would leave.
+            FlushFolder = (_ => wasThere = File.Exists(_folder["disk.vmdk"]), _ => { }),
+        })
+        {
+            await target.BeginAsync(102_400, None);
+            await target.CompleteAsync(None);
+        }
+        Assert.False(wasThere);
+        Assert.Equal(["disk-flat.vmdk", "disk.vmdk"], _folder.Files.Order(StringComparer.Ordinal));
+        Assert.Contains("disk-flat.vmdk", File.ReadAllText(_folder["disk.vmdk"]));
+    }
+
+    [Fact]
+    public async Task A_flat_vmdk_that_cannot_be_flushed_leaves_the_older_one_whole()
+    {
+        File.WriteAllText(_folder["disk.vmdk"], "the text before");
+        File.WriteAllText(_folder["disk-flat.vmdk"], "the bytes before");
+        using (var target = new VmdkFlatTarget(_folder["disk.vmdk"], overwrite: true)
+        {
+            FlushFile = _ => throw new IOException("It could not be brought to stable storage.", SystemCode.Of(5)),
+        })
+        {
+            await target.BeginAsync(102_400, None);
+            await Assert.ThrowsAsync<NataliaException>(() => target.CompleteAsync(None));
+        }
+        Assert.Equal("the text before", File.ReadAllText(_folder["disk.vmdk"]));
+        Assert.Equal("the bytes before", File.ReadAllText(_folder["disk-flat.vmdk"]));
+        Assert.Equal(2, _folder.Files.Count());
     }
 }

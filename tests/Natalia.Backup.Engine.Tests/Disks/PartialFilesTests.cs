@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Disks.Images;
 using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Engine.Tests.Disks;
@@ -20,6 +21,28 @@ public sealed class PartialFilesTests : IDisposable
         Assert.Equal((stale, true), (left.Path, left.IsRemoved));
         Assert.Empty(_folder.Files);
         Assert.Empty(await RemoveAsync(_ => true));
+    }
+
+    [Theory]
+    [InlineData(DiskFormat.VmdkFlat, 2)]
+    [InlineData(DiskFormat.VmdkStreamOptimized, 1)]
+    public async Task An_export_that_is_killed_before_it_wrote_anything_leaves_no_file_that_is_not_known(
+        DiskFormat format, int files)
+    {
+        using (IDiskTarget target = DiskImages.Create(format, _folder["disk.vmdk"], overwrite: false))
+        {
+            await target.BeginAsync(100_000, default);
+            // What a kill leaves, under other marks: these are held.
+            foreach (string path in _folder.Files.Select(f => _folder[f]).ToList())
+            {
+                int mark = path.Length - "89abcdef.partial".Length;
+                using FileStream left = File.Create(path.Substring(0, mark) + "89abcdef.partial");
+                left.SetLength(new FileInfo(path).Length);
+            }
+            Assert.Equal(files, (await RemoveAsync(_ => true)).Count(f => f.IsRemoved));
+            Assert.Equal(files, _folder.Files.Count());
+        }
+        Assert.Empty(_folder.Files);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Text;
+using Natalia.Backup.Engine.Files;
 
 namespace Natalia.Backup.Engine.Disks.Vmdk;
 
@@ -12,7 +13,10 @@ public sealed class VmdkFlatTarget : IDiskTarget
     private readonly RawDiskTarget _flat;
     private readonly ImageFileWriter _text;
     private readonly bool _overwrite;
-    private long _size;
+
+    /// <summary>Where the text that is replaced lies while the file with the bytes is; null before and without
+    /// one.</summary>
+    private string? _aside;
 
     /// <summary>Names the image; nothing is touched before <see cref="BeginAsync"/>.</summary>
     /// <param name="path">The text to make; the other file lies beside it.</param>
@@ -22,7 +26,7 @@ public sealed class VmdkFlatTarget : IDiskTarget
         _text = new ImageFileWriter(path, overwrite);
         FlatPath = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(_text.Path) ?? "",
             System.IO.Path.GetFileNameWithoutExtension(_text.Path) + "-flat.vmdk");
-        _flat = new RawDiskTarget(FlatPath, overwrite);
+        _flat = new RawDiskTarget(FlatPath, overwrite) { BeforeNaming = PutTextAside };
         _overwrite = overwrite;
     }
 
@@ -31,6 +35,16 @@ public sealed class VmdkFlatTarget : IDiskTarget
 
     /// <summary>The full path of the file with the bytes.</summary>
     public string FlatPath { get; }
+
+    /// <inheritdoc cref="ImageFileWriter.FlushFile"/>
+    internal Action<PositionalFile> FlushFile { init => _flat.FlushFile = value; }
+
+    /// <summary>Flushes the folder after each of the two files got its name: the system, but for tests that let it
+    /// fail.</summary>
+    internal (Action<string> OfFlat, Action<string> OfText) FlushFolder
+    {
+        init => (_flat.FlushFolder, _text.FlushFolder) = value;
+    }
 
     /// <inheritdoc/>
     public bool AcceptsAnyOrder => true;
@@ -41,9 +55,13 @@ public sealed class VmdkFlatTarget : IDiskTarget
     /// <c>DestinationWriteFailed</c>.</exception>
     public Task BeginAsync(long sizeBytes, CancellationToken cancellationToken)
     {
-        _size = VmdkSizes.Check(sizeBytes, Path, VmdkFormat.MostBytes);
-        _text.Begin(0);
-        return _flat.BeginAsync(_size, cancellationToken);
+        long size = VmdkSizes.Check(sizeBytes, Path, VmdkFormat.MostBytes);
+        byte[] text = Encoding.UTF8.GetBytes(VmdkDescriptor.Make("monolithicFlat", size, "FLAT",
+            System.IO.Path.GetFileName(FlatPath), isEmbeddedInFlat: true));
+        // At once: an empty file that a killed export left is not known for one.
+        _text.Begin(text.Length);
+        _text.Write(0, text);
+        return _flat.BeginAsync(size, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -56,20 +74,50 @@ public sealed class VmdkFlatTarget : IDiskTarget
     /// <c>DestinationWriteFailed</c>.</exception>
     public async Task CompleteAsync(CancellationToken cancellationToken)
     {
-        string text = VmdkDescriptor.Make("monolithicFlat", _size, "FLAT", System.IO.Path.GetFileName(FlatPath),
-            isEmbeddedInFlat: true);
-        _text.Write(0, Encoding.UTF8.GetBytes(text));
-        await _flat.CompleteAsync(cancellationToken).ConfigureAwait(false);
         try
         {
+            await _flat.CompleteAsync(cancellationToken).ConfigureAwait(false);
             _text.Complete(CancellationToken.None);
         }
-        catch
+        catch (NataliaException e) when (_flat.HasItsName && !_text.HasItsName)
         {
-            // With an older text it may be an image; alone it is none.
-            if (!_overwrite) System.IO.File.Delete(FlatPath);
-            throw;
+            // Alone it is no image, and an older text would tell of other bytes.
+            System.IO.File.Delete(FlatPath);
+            throw new NataliaException(e.ErrorId, e.Kind,
+                $"The image '{Path}' could not be finished, and its file '{FlatPath}' was removed: "
+                + ((e.InnerException as FolderNotFlushedException)?.Message ?? e.Message), Path, e.RecommendedAction,
+                e);
         }
+        finally
+        {
+            if (_aside is string older) Forget(older);
+        }
+    }
+
+    /// <summary>An older text belongs to the older bytes, where these are still there, and else to nothing.</summary>
+    private void Forget(string older)
+    {
+        try
+        {
+            if (_flat.HasItsName) System.IO.File.Delete(older);
+            else FileMove.Replace(older, Path);
+        }
+        catch (Exception e) when (FileTroubles.IsFileError(e))
+        {
+            // It stays as a partial file, which the next export removes.
+        }
+    }
+
+    /// <summary>
+    /// An older text never tells of newer bytes, wherever a kill comes. What one leaves of it is a partial file, as the
+    /// new text is.
+    /// </summary>
+    private void PutTextAside()
+    {
+        if (!_overwrite || !System.IO.File.Exists(Path)) return;
+        string aside = PartialFiles.NewPath(Path);
+        FileMove.Replace(Path, aside);
+        _aside = aside;
     }
 
     /// <summary>Closes both files, and deletes what was not completed.</summary>

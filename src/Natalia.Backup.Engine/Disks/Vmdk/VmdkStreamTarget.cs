@@ -30,7 +30,8 @@ public sealed class VmdkStreamTarget : IDiskTarget
     {
         cancellationToken.ThrowIfCancellationRequested();
         long size = VmdkSizes.Check(sizeBytes, Path, VmdkFormat.MostSparseBytes / 8 * 7);
-        _file.Begin(0);
+        // Not 0: an empty file that a killed export left is not known for one.
+        _file.Begin(VmdkFormat.Sector);
         _writer = new VmdkStreamWriter(bytes =>
         {
             _file.Write(_written, bytes.Span);
