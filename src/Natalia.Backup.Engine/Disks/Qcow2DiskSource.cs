@@ -13,6 +13,13 @@ namespace Natalia.Backup.Engine.Disks;
 public sealed class Qcow2DiskSource : IDiskSource
 {
     private const int HeaderBytes = 112;
+
+    /// <summary>QEMU opens no image with more.</summary>
+    private const long MostLevel1Bytes = 32L << 20;
+
+    /// <summary>As much as the other formats hold. More would be looked through for hours.</summary>
+    private const long MostBytes = 64L << 40;
+
     private const uint Magic = 0x514649FB;
     private const long OffsetMask = 0x00FFFFFFFFFFFE00, CompressedFlag = 1L << 62;
     private const ulong IncompatibleDirty = 1, IncompatibleCorrupt = 2, IncompatibleData = 4,
@@ -59,7 +66,10 @@ public sealed class Qcow2DiskSource : IDiskSource
         bool isZstd = version == 3 && ReadFeatures(header, name);
         if (clusterBits is < 9 or > 21 || size < 0) throw Damaged(name);
         long perTable = (1L << clusterBits) / sizeof(long) << clusterBits;
+        if (size > MostBytes) throw Refuse(name, "its disk is said to have more than 64 TiB.");
         long needed = size / perTable + (size % perTable == 0 ? 0 : 1);
+        if (needed > MostLevel1Bytes / sizeof(long))
+            throw Refuse(name, "its directory of tables has more than 32 MiB, which QEMU does not open either.");
         if (level1Entries < needed || level1Offset < 0 || needed > file.SizeBytes / sizeof(long)
             || level1Offset > file.SizeBytes - needed * sizeof(long))
             throw Damaged(name);
@@ -79,8 +89,15 @@ public sealed class Qcow2DiskSource : IDiskSource
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         long start = -1, end = 0;
+        long tableSpan = TableEntries * (long)ClusterBytes;
         for (long at = 0; at < SizeBytes; at += ClusterBytes)
         {
+            if (at % tableSpan == 0)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                while (at < SizeBytes && _level1[at / tableSpan] == 0) at += tableSpan;
+                if (at >= SizeBytes) break;
+            }
             long entry = await FindAsync(at, cancellationToken).ConfigureAwait(false);
             if (IsZero(entry)) continue;
             if (start >= 0 && at != end)
@@ -164,7 +181,7 @@ public sealed class Qcow2DiskSource : IDiskSource
         {
             Decompress(packed, plain);
         }
-        catch (Exception e) when (e is InvalidDataException or ZstdSharp.ZstdException)
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or ZstdSharp.ZstdException)
         {
             throw Damaged(ToString(), e);
         }

@@ -3,12 +3,13 @@ using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Disks.Images;
 using Natalia.Backup.Engine.Disks.Vhd;
 using Natalia.Backup.Engine.Disks.Vmdk;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Testing;
 using Natalia.Backup.Testing.Disks;
 
 namespace Natalia.Backup.Engine.Tests.Disks.Images;
 
-/// <summary>Broken VHD and VMDK images end in an error or in a disk, soon and without much memory.</summary>
+/// <summary>Broken VHD, VMDK and QCOW2 images end in an error or in a disk, soon and without much memory.</summary>
 public sealed class HostileImageTests : IDisposable
 {
     private const int MiB = 1024 * 1024;
@@ -78,7 +79,7 @@ public sealed class HostileImageTests : IDisposable
     [Fact]
     public Task A_broken_differencing_vhd()
     {
-        byte[] parent = FixedVhd(4 * MiB);
+        byte[] parent = FixedVhd.Make(new byte[4 * MiB]);
         byte[] child = DifferencingVhd.Make(parent, 4 * MiB, "base.vhd", [(0, 1024, 1), (3 * MiB, 512, 2)]);
         return HostileImages.CheckAsync(child, [(0, 90), (512, 700), (512 + 1024, 16), (child.Length - 512, 90)],
             async (file, stop) => await VhdDiskSource.OpenAsync(file, new OnePart(parent), stop), seal: bytes =>
@@ -91,6 +92,61 @@ public sealed class HostileImageTests : IDisposable
                     part.CopyTo(bytes, at);
                 }
             });
+    }
+
+    [Fact]
+    public Task A_broken_qcow2()
+    {
+        byte[] image = Qcow2Image.Make(Disk(3 * MiB), Packed(65536, 65536));
+        return HostileImages.CheckAsync(image, [(0, 112), (Qcow2Image.DirectoryOffset, 8),
+            (Qcow2Image.TableOffset, 48 * 8)], OpenQcow2Async);
+    }
+
+    [Theory]
+    [InlineData(9, 1L << 43)]
+    [InlineData(21, 1L << 60)]
+    public async Task A_qcow2_that_claims_more_than_there_is_costs_neither_memory_nor_time(int clusterBits, long size)
+    {
+        // As long as the directory that it claims needs; all of it holes.
+        var file = new ClaimedFile(Qcow2Image.Header(clusterBits, size, 1 << 28, 1 << clusterBits), 3L << 30);
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => OpenQcow2Async(file, None));
+
+        Assert.Equal(ErrorIds.DiskFormatNotSupported, e.ErrorId);
+    }
+
+    [Fact]
+    public async Task Tables_that_a_qcow2_does_not_have_take_no_time_and_looking_through_it_ends_on_demand()
+    {
+        using IDiskSource disk = await OpenQcow2Async(
+            new ClaimedFile(Qcow2Image.Header(16, 64L << 40, 1 << 17, 1 << 16), 2 * MiB), None);
+
+        Assert.Empty(await disk.AllocatedAsync());
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (Extent _ in disk.GetAllocatedExtentsAsync(new CancellationToken(canceled: true))) { }
+        });
+    }
+
+    [Fact]
+    public async Task A_packed_cluster_that_ends_early_is_an_error_and_the_others_are_read()
+    {
+        byte[] whole = Disk(3 * 65536), last = [.. whole.Skip(2 * 65536)];
+        using (IDiskSource disk = await OpenQcow2Async(
+            new MemoryDiskSource(Qcow2Image.Make(whole, Pack(last))), None))
+            Assert.True(whole.Matches(await disk.ReadAllAsync()));
+
+        foreach (byte[] packed in new[] { Packed(65536, 100), [.. Pack(last).Take(40)] })
+        {
+            byte[] image = Qcow2Image.Make(whole, packed);
+            // Cut off where the cluster ends, so that nothing lies behind it.
+            Array.Resize(ref image, Qcow2Image.TableOffset + 3 * 65536 + packed.Length);
+            using IDiskSource disk = await OpenQcow2Async(new MemoryDiskSource(image), None);
+            await disk.ReadAsync(0, new byte[2 * 65536], None);
+            NataliaException e = await Assert.ThrowsAsync<NataliaException>(async () =>
+                await disk.ReadAsync(2 * 65536, new byte[512], None));
+            Assert.Equal(ErrorIds.DiskReadFailed, e.ErrorId);
+        }
     }
 
     [Fact]
@@ -150,29 +206,50 @@ public sealed class HostileImageTests : IDisposable
     private static async Task<IDiskSource> OpenVmdkAsync(IDiskSource file, CancellationToken cancellationToken) =>
         await VmdkDiskSource.OpenAsync(file, null, cancellationToken);
 
+    private static async Task<IDiskSource> OpenQcow2Async(IDiskSource file, CancellationToken cancellationToken) =>
+        await Qcow2DiskSource.OpenAsync(file, "q", cancellationToken);
+
+    private static byte[] Packed(int length, int kept) => Pack([.. Disk(length).Take(kept)]);
+
+    private static byte[] Pack(byte[] bytes)
+    {
+        using var packer = new ZstdSharp.Compressor();
+        return packer.Wrap(bytes).ToArray();
+    }
+
+    private static byte[] Disk(int length)
+    {
+        var disk = new byte[length];
+        for (int i = 0; i < length; i++) disk[i] = (byte)(i * 31 >> 7);
+        return disk;
+    }
+
     private byte[] Write(DiskFormat format)
     {
-        var disk = new byte[3 * MiB];
-        for (int i = 0; i < 2 * MiB; i++) disk[i] = (byte)(i * 31 >> 7);
+        byte[] disk = [.. Disk(2 * MiB), .. new byte[MiB]];
         string path = _folder[$"{format}.vmdk"];
         using (IDiskTarget target = DiskImages.Create(format, path, overwrite: true))
             new MemoryDiskSource(disk).CopyToAsync(target).GetAwaiter().GetResult();
         return File.ReadAllBytes(path);
     }
 
-    private static byte[] FixedVhd(int size)
+    /// <summary>A long file that holds a header, and zeros behind it.</summary>
+    private sealed class ClaimedFile(byte[] header, long length) : IDiskSource
     {
-        var footer = new byte[512];
-        Encoding.ASCII.GetBytes("conectix").CopyTo(footer, 0);
-        footer[13] = 1;
-        byte[] length = BitConverter.GetBytes((long)size);
-        Array.Reverse(length);
-        length.CopyTo(footer, 40);
-        length.CopyTo(footer, 48);
-        footer[63] = 2;
-        Guid.NewGuid().ToByteArray().CopyTo(footer, 68);
-        DifferencingVhd.Seal(footer, 64);
-        return [.. new byte[size], .. footer];
+        public long SizeBytes => length;
+
+        public IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
+        public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+        {
+            buffer.Span.Clear();
+            if (offset < header.Length)
+                header.AsSpan((int)offset, Math.Min(buffer.Length, header.Length - (int)offset)).CopyTo(buffer.Span);
+            return default;
+        }
+
+        public void Dispose() { }
     }
 
     private sealed class OnePart(byte[] bytes) : IImageParts, IParentImages
