@@ -14,7 +14,10 @@ internal sealed record VmdkExtent(long SizeBytes, string Type, string? FileName,
 /// <param name="CreateType">What kind of image it is, for the eye.</param>
 /// <param name="HasParent">It holds only what differs from another one.</param>
 /// <param name="Extents">Its files, in the order of the disk.</param>
-internal sealed record VmdkDescriptor(string CreateType, bool HasParent, IReadOnlyList<VmdkExtent> Extents)
+/// <param name="ChangesFile">The file in which VMware notes what changed; it holds no bytes of the disk. Or
+/// null.</param>
+internal sealed record VmdkDescriptor(string CreateType, bool HasParent, IReadOnlyList<VmdkExtent> Extents,
+    string? ChangesFile)
 {
     /// <summary>How long the text is that is embedded in a sparse file.</summary>
     internal const int EmbeddedSectors = 20;
@@ -26,13 +29,17 @@ internal sealed record VmdkDescriptor(string CreateType, bool HasParent, IReadOn
 
     internal long SizeBytes => Extents.Sum(e => e.SizeBytes);
 
+    /// <summary>The other files that belong to the image, as it names them.</summary>
+    internal IReadOnlyList<string> Files => [.. Extents.Select(e => e.FileName).Append(ChangesFile).OfType<string>()];
+
     /// <exception cref="NataliaException"><c>DiskImageInvalid</c>, <c>DiskFormatNotSupported</c>.</exception>
     internal static VmdkDescriptor Parse(ImageFault image, byte[] bytes)
     {
         // What is embedded is filled up with zeros.
         int end = Array.IndexOf(bytes, (byte)0);
-        string text = Encoding.UTF8.GetString(bytes, 0, end < 0 ? bytes.Length : end);
+        string text = Decode(image, bytes, end < 0 ? bytes.Length : end);
         string createType = "", parent = NoParent;
+        string? changesFile = null;
         var extents = new List<VmdkExtent>();
         long size = 0;
         foreach (string raw in text.Split('\n'))
@@ -47,15 +54,51 @@ internal sealed record VmdkDescriptor(string CreateType, bool HasParent, IReadOn
                 extents.Add(extent);
                 continue;
             }
-            int equals = line.IndexOf('=');
-            if (equals < 0) continue;
-            string key = line.Substring(0, equals).Trim(), value = line.Substring(equals + 1).Trim().Trim('"');
+            if (Setting(line) is not var (key, value)) continue;
             if (key.Equals("createType", StringComparison.OrdinalIgnoreCase)) createType = value;
             else if (key.Equals("parentCID", StringComparison.OrdinalIgnoreCase)) parent = value;
+            else if (key.Equals("changeTrackPath", StringComparison.OrdinalIgnoreCase) && value.Length > 0)
+                changesFile = value;
             else if (key.StartsWith("encryption.", StringComparison.OrdinalIgnoreCase))
                 throw image.NotSupported("is encrypted");
         }
-        return new VmdkDescriptor(createType, !parent.Equals(NoParent, StringComparison.OrdinalIgnoreCase), extents);
+        return new VmdkDescriptor(createType, !parent.Equals(NoParent, StringComparison.OrdinalIgnoreCase), extents,
+            changesFile);
+    }
+
+    /// <summary>
+    /// Names of files are written in the encoding that the text names, which matters only where they are more than
+    /// ASCII.
+    /// </summary>
+    private static string Decode(ImageFault image, byte[] bytes, int length)
+    {
+        if (!bytes.Take(length).Any(b => b > 127)) return Encoding.ASCII.GetString(bytes, 0, length);
+        string text = Encoding.UTF8.GetString(bytes, 0, length);
+        string? named = text.Split('\n').Select(l => Setting(l.Trim().TrimStart('\uFEFF')))
+            .FirstOrDefault(s => s?.Key.Equals("encoding", StringComparison.OrdinalIgnoreCase) == true)?.Value;
+        if (named is null || named.Equals("UTF-8", StringComparison.OrdinalIgnoreCase)) return text;
+        try
+        {
+#if NET8_0_OR_GREATER
+            Encoding encoding = CodePagesEncodingProvider.Instance.GetEncoding(named) ?? Encoding.GetEncoding(named);
+#else
+            Encoding encoding = Encoding.GetEncoding(named);
+#endif
+            return encoding.GetString(bytes, 0, length);
+        }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException)
+        {
+            throw image.NotSupported($"names its files in the encoding '{named}', which is not known");
+        }
+    }
+
+    /// <summary>A line such as <c>CID=fffffffe</c>; null when it is no such line.</summary>
+    private static (string Key, string Value)? Setting(string line)
+    {
+        int equals = line.IndexOf('=');
+        return equals < 0
+            ? null
+            : (line.Substring(0, equals).Trim(), line.Substring(equals + 1).Trim().Trim('"'));
     }
 
     /// <summary>Writes the text of an image that consists of one file.</summary>
@@ -72,6 +115,7 @@ internal sealed record VmdkDescriptor(string CreateType, bool HasParent, IReadOn
         return string.Join("\n",
             "# Disk DescriptorFile",
             "version=1",
+            "encoding=\"UTF-8\"",
             $"CID={id}",
             $"parentCID={NoParent}",
             $"createType=\"{createType}\"",

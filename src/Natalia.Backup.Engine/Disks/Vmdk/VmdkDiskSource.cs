@@ -75,11 +75,11 @@ public sealed class VmdkDiskSource : IDiskSource
         if (VmdkHeader.IsHeader(first))
         {
             VmdkSparseSource sparse = await VmdkSparseSource.OpenAsync(fault, cancellationToken).ConfigureAwait(false);
-            return new ImageProbe(sparse.SizeBytes, null, []);
+            return new ImageProbe(sparse.SizeBytes, null,
+                sparse.Descriptor?.ChangesFile is string changes ? [changes] : []);
         }
         VmdkDescriptor descriptor = await ReadTextAsync(fault, cancellationToken).ConfigureAwait(false);
-        return new ImageProbe(descriptor.SizeBytes, null,
-            [.. descriptor.Extents.Select(e => e.FileName).OfType<string>()]);
+        return new ImageProbe(descriptor.SizeBytes, null, descriptor.Files);
     }
 
     /// <inheritdoc/>

@@ -193,6 +193,7 @@ public sealed class HostileImageTests : IDisposable
     [Theory]
     [InlineData("parentCID=12345678\nRW 2048 FLAT \"a.vmdk\" 0", "differs")]
     [InlineData("parentCID=ffffffff\nRW 2048 VMFSSPARSE \"a.vmdk\"", "VMFSSPARSE")]
+    [InlineData("encoding=\"Klingon-1\"\nparentCID=ffffffff\nRW 2048 FLAT \"\u00FC.vmdk\" 0", "Klingon-1")]
     [InlineData("parentCID=ffffffff\nencryption.keySafe = \"x\"\nRW 2048 FLAT \"a.vmdk\" 0", "encrypted")]
     public async Task What_is_not_read_is_refused_by_name(string text, string word)
     {
