@@ -28,6 +28,6 @@ public enum ImageFormat
 }
 
 /// <summary>What a file's content shows it to be.</summary>
-/// <param name="Format">Its format.</param>
+/// <param name="Format">Its format; Unknown where its ends show two.</param>
 /// <param name="Description">What it is, for a sentence that begins with "It is".</param>
 public sealed record DetectedImage(ImageFormat Format, string Description);

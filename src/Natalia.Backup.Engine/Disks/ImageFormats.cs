@@ -93,21 +93,47 @@ public static class ImageFormats
 
     /// <summary>What the content of an image shows it to be; null when nothing speaks against a raw disk.</summary>
     /// <param name="image">The image's file, read byte for byte.</param>
+    /// <param name="named">What its name or its user says it is; Unknown where nothing does.</param>
     /// <exception cref="NataliaException"><c>DiskReadFailed</c>.</exception>
-    public static async Task<DetectedImage?> DetectAsync(IDiskSource image, CancellationToken cancellationToken)
+    public static async Task<DetectedImage?> DetectAsync(IDiskSource image, ImageFormat named,
+        CancellationToken cancellationToken)
     {
         var first = new byte[(int)Math.Min(FirstBytes, image.SizeBytes)];
         var last = new byte[(int)Math.Min(LastBytes, image.SizeBytes)];
         await image.ReadAsync(0, first, cancellationToken).ConfigureAwait(false);
         await image.ReadAsync(image.SizeBytes - last.Length, last, cancellationToken).ConfigureAwait(false);
-        return Detect(first, last, image.SizeBytes);
+        return Detect(first, last, image.SizeBytes, named);
     }
 
-    /// <summary>What both ends of a file show it to be; null when nothing speaks against a raw disk.</summary>
+    /// <summary>
+    /// What both ends of a file show it to be; null when nothing speaks against a raw disk. The beginning of a fixed
+    /// VHD is what its guest wrote there, also another image: where the end shows such a VHD, its name decides, and
+    /// without one it is of no known format.
+    /// </summary>
     /// <param name="first">Its first bytes.</param>
     /// <param name="last">Its last bytes.</param>
     /// <param name="length">Its length in bytes.</param>
-    public static DetectedImage? Detect(ReadOnlySpan<byte> first, ReadOnlySpan<byte> last, long length)
+    /// <param name="named">What its name or its user says it is; Unknown where nothing does.</param>
+    public static DetectedImage? Detect(ReadOnlySpan<byte> first, ReadOnlySpan<byte> last, long length,
+        ImageFormat named)
+    {
+        DetectedImage? beginning = DetectBeginning(first);
+        if (beginning?.Format == ImageFormat.Vhd) return beginning;
+        if (HasVhdFooter(last, length))
+        {
+            if (beginning is null || named == ImageFormat.Vhd)
+                return new DetectedImage(ImageFormat.Vhd, "a VHD image of fixed size, as the end of the file shows");
+            return beginning.Format == named
+                ? beginning
+                : new DetectedImage(ImageFormat.Unknown,
+                    $"{beginning.Description} by its beginning, and a VHD image of fixed size by its end");
+        }
+        return beginning ?? (last.Length >= Sector && last.Slice(last.Length - Sector).StartsWith(s_dmg)
+            ? new DetectedImage(ImageFormat.Container, "an Apple disk image (DMG), as the end of the file shows")
+            : null);
+    }
+
+    private static DetectedImage? DetectBeginning(ReadOnlySpan<byte> first)
     {
         foreach ((int offset, byte[] bytes, ImageFormat format, string description) in s_signatures)
         {
@@ -116,10 +142,6 @@ public static class ImageFormats
         }
         return IsVmdkText(first)
             ? new DetectedImage(ImageFormat.Vmdk, "the description of a VMDK image, whose bytes are in other files")
-            : HasVhdFooter(last, length)
-                ? new DetectedImage(ImageFormat.Vhd, "a VHD image of fixed size, as the end of the file shows")
-            : last.Length >= Sector && last.Slice(last.Length - Sector).StartsWith(s_dmg)
-                ? new DetectedImage(ImageFormat.Container, "an Apple disk image (DMG), as the end of the file shows")
             : null;
     }
 

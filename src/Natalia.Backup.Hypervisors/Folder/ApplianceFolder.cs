@@ -247,9 +247,10 @@ internal static class ApplianceFolder
         try
         {
             using RawDiskSource image = RawDiskSource.OpenShared(file);
-            DetectedImage? seen = ImageFormats.DetectAsync(image, CancellationToken.None).GetAwaiter().GetResult();
-            return seen is not null && DiskImages.CanRead(seen.Format)
-                ? DiskImages.ProbeAsync(image, seen.Format, CancellationToken.None).GetAwaiter().GetResult()
+            DetectedImage? seen = ImageFormats.DetectAsync(image, format, CancellationToken.None).GetAwaiter()
+                .GetResult();
+            return seen?.Format == format
+                ? DiskImages.ProbeAsync(image, format, CancellationToken.None).GetAwaiter().GetResult()
                 : null;
         }
         catch (NataliaException)

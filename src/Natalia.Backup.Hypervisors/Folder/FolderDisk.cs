@@ -9,13 +9,20 @@ namespace Natalia.Backup.Hypervisors.Folder;
 /// stated.</param>
 internal sealed record FolderDisk(string DiskId, IReadOnlyList<RawDiskSource> Files, IDiskSource Source) : IDisposable
 {
-    private const int Sector = 512;
+    internal const int Sector = 512;
+
+    /// <summary>The size of the sectors that the guest sees, in bytes.</summary>
+    internal int SectorBytes { get; init; } = Sector;
 
     /// <summary>The image itself.</summary>
     private RawDiskSource Image => Files[0];
 
-    /// <summary>What is odd about the image, in a full sentence; null when nothing is.</summary>
-    internal string? Oddity => Source.SizeBytes % Sector == 0 ? null
+    /// <summary>What is odd about the image, in full sentences; null when nothing is.</summary>
+    internal string? Oddity => SectorBytes != Sector
+        ? $"The disk '{DiskId}' in the image '{Image.Path}' has sectors of {SectorBytes} bytes, and a restore point "
+            + $"keeps bytes alone: what is exported or restored has sectors of {Sector}, by which its guest may not "
+            + "find its partitions. Its bytes are backed up as they are."
+        : Source.SizeBytes % Sector == 0 ? null
         : $"The image '{Image.Path}' of disk '{DiskId}' is {Image.SizeBytes} bytes long, which is no multiple of "
             + $"{Sector}, and a disk's size is. "
             + "It may be cut off, or not be a raw disk. It is backed up byte for byte.";

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Disks.Images;
+using Natalia.Backup.Engine.Disks.Vhdx;
 using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
@@ -185,7 +186,10 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource, IAttachmentSou
                 cancellationToken).ConfigureAwait(false);
             ChangesFile? changes = ReadChanges(vm, image, file, format);
             return new FolderDisk(diskId, [file, .. parents.Opened],
-                changes is null ? disk : new ChangesDiskSource(disk, changes));
+                changes is null ? disk : new ChangesDiskSource(disk, changes))
+            {
+                SectorBytes = disk is VhdxDiskSource vhdx ? vhdx.LogicalSectorBytes : FolderDisk.Sector,
+            };
         }
         catch
         {
@@ -219,26 +223,36 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource, IAttachmentSou
     private static async Task<ImageFormat> FindFormatAsync(FolderAppliance vm, FolderImage image, IDiskSource file,
         CancellationToken cancellationToken)
     {
-        DetectedImage? seen = await ImageFormats.DetectAsync(file, cancellationToken).ConfigureAwait(false);
+        DetectedImage? seen = await ImageFormats.DetectAsync(file, image.Format, cancellationToken)
+            .ConfigureAwait(false);
         if (image.Format == ImageFormat.Raw)
         {
             return seen is null
                 ? ImageFormat.Raw
-                : throw NotSupported(image, $"is {seen.Description}",
-                    (DiskImages.CanRead(seen.Format)
-                        ? $" Where it is one, give it the ending of its format, or state \"format\": "
-                            + $"\"{Name(seen.Format).ToLowerInvariant()}\" for it."
-                        : "")
+                : throw NotSupported(image, $"is {seen.Description}", HowToState(seen.Format)
                     + $" Where it really is a raw disk that only looks like one, {HowToStateRaw(vm, image)}");
         }
         if (seen is null)
             throw NotSupported(image, $"is in {Name(image.Format)} format by its name, and raw by its content",
                 $" Where it is a raw disk, {HowToStateRaw(vm, image)}");
-        return DiskImages.CanRead(seen.Format)
-            ? seen.Format
-            : throw NotSupported(image, $"is {seen.Description}",
-                $" Where it really is a raw disk that only looks like one, {HowToStateRaw(vm, image)}");
+        if (seen.Format == image.Format && DiskImages.CanRead(seen.Format)) return seen.Format;
+        string what = seen.Format == image.Format
+            ? $"is {seen.Description}"
+            : $"is in {Name(image.Format)} format by its name, and {seen.Description} by its content";
+        throw NotSupported(image, what, HowToState(seen.Format)
+            + $" Where it really is a raw disk that only looks like one, {HowToStateRaw(vm, image)}");
     }
+
+    /// <summary>What to do where the content is right and the name is not.</summary>
+    private static string HowToState(ImageFormat seen) => seen switch
+    {
+        // Raw would take the footer for a part of the disk.
+        ImageFormat.Unknown => " Which of them it is, only you can know: give it the ending of its format (.vhd where "
+            + "a guest wrote the beginning), or state \"format\": \"vhd\" or the other one for it.",
+        _ when DiskImages.CanRead(seen) => " Where it is one, give it the ending of its format, or state \"format\": "
+            + $"\"{Name(seen).ToLowerInvariant()}\" for it.",
+        _ => "",
+    };
 
     private static NataliaException NotSupported(FolderImage image, string what, string more = "") =>
         new(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.NotSupported,

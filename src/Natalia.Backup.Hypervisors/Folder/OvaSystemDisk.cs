@@ -84,10 +84,10 @@ public static class OvaSystemDisk
         Extent member = OvaFile.ImageOf(archive, members, disk);
         if (member.Length == 0) throw OvaFile.Invalid(archive, $"the image '{disk.FileName}' in it is empty");
         var image = new DiskWindow(archive, member, $"{archive.Path} ({disk.FileName})", closesFile: false);
-        DetectedImage? seen = await ImageFormats.DetectAsync(image, cancellationToken).ConfigureAwait(false);
+        ImageFormat named = ImageFormats.FromName(disk.FileName);
+        DetectedImage? seen = await ImageFormats.DetectAsync(image, named, cancellationToken).ConfigureAwait(false);
         ImageFormat format = seen?.Format ?? ImageFormat.Raw;
-        bool isAsNamed = seen is not null
-            || ImageFormats.FromName(disk.FileName) is ImageFormat.Raw or ImageFormat.Unknown;
+        bool isAsNamed = format == named || named is ImageFormat.Raw or ImageFormat.Unknown;
         if (!isAsNamed || !DiskImages.CanRead(format))
             throw OvaFile.Invalid(archive, $"the image '{disk.FileName}' in it is "
                 + (seen?.Description ?? "none of the format that its name says"));

@@ -146,7 +146,8 @@ internal sealed class SystemImage
     {
         if (await OvaSystemDisk.IsOvaAsync(file, cancellationToken).ConfigureAwait(false))
             return await OvaSystemDisk.OpenAsync(file, cancellationToken).ConfigureAwait(false);
-        DetectedImage? seen = await ImageFormats.DetectAsync(file, cancellationToken).ConfigureAwait(false);
+        DetectedImage? seen = await ImageFormats.DetectAsync(file, ImageFormats.FromName(file.Path), cancellationToken)
+            .ConfigureAwait(false);
         if (seen is not null && !DiskImages.CanRead(seen.Format))
             throw NotSupported(file.Path, $"It is {seen.Description}.");
         return await DiskImages.OpenAsync(file, seen?.Format ?? ImageFormat.Raw, null, null,

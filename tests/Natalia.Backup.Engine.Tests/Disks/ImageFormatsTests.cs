@@ -60,11 +60,23 @@ public sealed class ImageFormatsTests
         Assert.Null(Detect([1, 2, 3]));
     }
 
-    private static DetectedImage? Detect(byte[] file)
+    [Fact]
+    public void What_a_guest_wrote_at_the_beginning_of_a_fixed_vhd_does_not_make_it_another_image()
+    {
+        byte[] file = File(Size - 512, "conectix");
+        File(0, "QFI\u00FB\0\0\0\u0003").AsSpan(0, 8).CopyTo(file);
+
+        Assert.Equal(ImageFormat.Vhd, Detect(file, ImageFormat.Vhd)?.Format);
+        Assert.Equal(ImageFormat.Qcow2, Detect(file, ImageFormat.Qcow2)?.Format);
+        Assert.Equal(ImageFormat.Unknown, Detect(file)?.Format); // only its user knows
+        Assert.Equal(ImageFormat.Unknown, Detect(file, ImageFormat.Raw)?.Format);
+    }
+
+    private static DetectedImage? Detect(byte[] file, ImageFormat named = ImageFormat.Unknown)
     {
         int first = Math.Min(file.Length, ImageFormats.FirstBytes),
             last = Math.Min(file.Length, ImageFormats.LastBytes);
-        return ImageFormats.Detect(file.AsSpan(0, first), file.AsSpan(file.Length - last), file.Length);
+        return ImageFormats.Detect(file.AsSpan(0, first), file.AsSpan(file.Length - last), file.Length, named);
     }
 
     private static byte[] File(int at, string mark)

@@ -93,6 +93,107 @@ public sealed class FolderImagesTests : IDisposable
     }
 
     [Fact]
+    public async Task A_fixed_vhd_is_the_disk_of_its_name_whatever_its_guest_wrote_at_the_beginning()
+    {
+        byte[] inner = Qcow2Image.Make(Disk().AsSpan(0, 4 * MiB).ToArray());
+        byte[] disk = [.. inner, .. new byte[MiB]];
+        Directory.CreateDirectory(_folder["vm"]);
+        File.WriteAllBytes(_folder["vm/data.vhd"], FixedVhd.Make(disk));
+
+        ApplianceDescription vm = Assert.Single(await List());
+
+        Assert.Equal(disk.LongLength, Assert.Single(vm.Disks).SizeBytes);
+        Assert.True(disk.Matches(await ReadAsync(vm)));
+
+        // By another name nobody but its user knows which of the two it is.
+        File.Move(_folder["vm/data.vhd"], _folder["vm/data.raw"]);
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(async () =>
+            await FreezeAsync(Assert.Single(await List())));
+        Assert.Equal(ErrorIds.DiskFormatNotSupported, e.ErrorId);
+        Assert.Contains("\"format\": \"vhd\"", e.RecommendedAction);
+    }
+
+    [Fact]
+    public async Task An_image_whose_content_is_of_another_format_than_its_name_says_is_refused()
+    {
+        Directory.CreateDirectory(_folder["vm"]);
+        File.WriteAllBytes(_folder["vm/data.vhdx"], Qcow2Image.Make(new byte[MiB]));
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(async () =>
+            await FreezeAsync(Assert.Single(await List())));
+
+        Assert.Equal(ErrorIds.DiskFormatNotSupported, e.ErrorId);
+        Assert.Contains("\"format\": \"qcow2\"", e.RecommendedAction);
+    }
+
+    [Fact]
+    public async Task An_image_that_claims_a_directory_of_gigabytes_hides_no_other()
+    {
+        await WriteAsync("good/data.raw", DiskFormat.Raw, Disk());
+        Directory.CreateDirectory(_folder["bad"]);
+        using (FileStream file = File.Create(_folder["bad/data.qcow2"]))
+        {
+            file.Write(Qcow2Image.Header(9, 1L << 43, 1 << 28, 512));
+            file.SetLength(3L << 30);
+        }
+
+        Assert.Contains(await List(), v => v.Name == "good");
+    }
+
+    [Fact]
+    public async Task The_file_in_which_vmware_notes_changes_is_no_disk()
+    {
+        byte[] disk = Disk();
+        await WriteAsync("vm/data.vmdk", DiskFormat.VmdkFlat, disk);
+        File.AppendAllText(_folder["vm/data.vmdk"],
+            "\n# Change Tracking File\nchangeTrackPath=\"data-ctk.vmdk\"\n");
+        File.WriteAllBytes(_folder["vm/data-ctk.vmdk"], new byte[MiB]);
+
+        ApplianceDescription vm = Assert.Single(await List());
+
+        Assert.Equal("data.vmdk", Assert.Single(vm.Disks).DiskId);
+        Assert.True(disk.Matches(await ReadAsync(vm)));
+    }
+
+    [Theory]
+    [InlineData("windows-1252", new byte[] { 0xFC, 0x80 }, "\u00FC\u20AC")]
+    [InlineData("ISO-8859-1", new byte[] { 0xFC }, "\u00FC")]
+    [InlineData("UTF-8", new byte[] { 0xC3, 0xBC }, "\u00FC")]
+    [InlineData(null, new byte[] { 0xC3, 0xBC }, "\u00FC")]
+    public async Task The_names_in_a_vmdk_text_are_read_in_its_encoding(string? encoding, byte[] bytes, string name)
+    {
+        byte[] disk = Disk();
+        await WriteAsync("vm/data.raw", DiskFormat.Raw, disk);
+        File.Move(_folder["vm/data.raw"], _folder[$"vm/{name}-flat.vmdk"]);
+        string line = encoding is null ? "" : $"encoding=\"{encoding}\"\n";
+        File.WriteAllBytes(_folder["vm/data.vmdk"],
+        [
+            .. Encoding.ASCII.GetBytes($"# Disk DescriptorFile\nversion=1\n{line}parentCID=ffffffff\n"
+                + $"RW {disk.Length / 512} FLAT \""),
+            .. bytes,
+            .. Encoding.ASCII.GetBytes("-flat.vmdk\" 0\n"),
+        ]);
+
+        ApplianceDescription vm = Assert.Single(await List());
+
+        Assert.Equal("data.vmdk", Assert.Single(vm.Disks).DiskId);
+        Assert.True(disk.Matches(await ReadAsync(vm)));
+    }
+
+    [Fact]
+    public async Task Sectors_of_4096_bytes_which_a_point_does_not_keep_are_a_warning()
+    {
+        byte[] disk = [.. Disk().AsSpan(0, 4 * MiB)];
+        Directory.CreateDirectory(_folder["vm"]);
+        new VhdxBuilder(disk.Length) { SectorBytes = 4096 }.Write(0, disk).Save(_folder["vm/data.vhdx"]);
+
+        await using IFrozenDisks frozen = await FreezeAsync(Assert.Single(await List()));
+
+        Assert.Contains("sectors of 4096 bytes", Assert.Single(frozen.Warnings));
+        Assert.True(disk.Matches(await frozen.GetDisk("data.vhdx").ReadAllocatedAsync()));
+    }
+
+    [Fact]
     public async Task A_broken_image_is_refused_with_what_is_wrong()
     {
         await WriteAsync("vm/data.vhdx", DiskFormat.Vhdx, Disk());

@@ -159,7 +159,7 @@ public sealed class ImageExchangeTests : IDisposable
     {
         var parents = new ParentImagesInFolder(_folder.Path);
         RawDiskSource file = RawDiskSource.Open(path);
-        DetectedImage? seen = await ImageFormats.DetectAsync(file, None);
+        DetectedImage? seen = await ImageFormats.DetectAsync(file, ImageFormats.FromName(path), None);
         return await DiskImages.OpenAsync(file, seen!.Format, parents, parents, None);
     }
 }
