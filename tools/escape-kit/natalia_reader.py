@@ -16,6 +16,7 @@ import struct
 import sys
 import unicodedata
 from collections import OrderedDict
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 try:
@@ -100,14 +101,15 @@ class Envelope:
         self.length = os.fstat(self.file.fileno()).st_size
         fixed = self._read(0, 48)
         magic, version, self.kind, self.cipher, header, self.id, segments, zero, stored = struct.unpack("<8sHBBI16sIIQ", fixed)
+        # No byte is proved yet, so that whatever is strange of one object is damage of this one alone: a newer format is told by natalia.json.
         if magic != MAGIC:
             raise Damaged(f"{self.name} does not begin like an object of a repository.")
         if version != 1:
-            raise Trouble(f"{self.name} has envelope version {version}; this reader knows version 1.")
+            raise Damaged(f"{self.name} has envelope version {version}; this reader knows version 1.")
         if self.kind != kind:
             raise Damaged(f"{self.name} is an object of kind {self.kind}, not {kind}.")
         if self.cipher > 1:
-            raise Trouble(f"{self.name} is sealed with cipher {self.cipher}; this reader knows 0 and 1.")
+            raise Damaged(f"{self.name} is sealed with cipher {self.cipher}; this reader knows 0 and 1.")
         if self.length > MAX_LENGTH.get(kind, MAX_LENGTH[CATALOG]):
             raise Damaged(f"{self.name} has {self.length} bytes, more than an object of its kind may have.")
         if header > MAX_HEADER or segments > MAX_SEGMENTS or zero != 0 or self.length != 48 + header + 16 * segments + stored + 32:
@@ -135,14 +137,9 @@ class Envelope:
 
     def check(self):
         """Checks the SHA-256 of the whole object and returns it."""
-        digest, left = hashlib.sha256(), self.length - 32
-        self.file.seek(0)
-        while left:
-            data = self.file.read(min(left, 1 << 20))
-            if not data:
-                raise Damaged(f"{self.name} is cut off.")
-            digest.update(data)
-            left -= len(data)
+        digest, end = hashlib.sha256(), self.length - 32
+        for offset in range(0, end, 1 << 20):
+            digest.update(self._read(offset, min(end - offset, 1 << 20)))
         if self._read(self.length - 32, 32) != digest.digest():
             raise Damaged(f"{self.name} is damaged: its checksum does not agree.")
         return digest.digest()
@@ -217,6 +214,16 @@ class Point:
         self.appliance, self.sequence, self.run = appliance, sequence, run
         self.header = self.body = self.trouble = None
         self.removed = self.protected = False
+
+    @property
+    def age(self):
+        """What orders points, the newest highest (§11): by their time, where one that is more than 15 minutes in the future counts as the oldest; of
+        one time by sequence. A point that was copied late has a high sequence and an old state. What cannot be read has no time."""
+        if self.trouble:
+            return False, False, "", self.sequence
+        soon = (datetime.now(timezone.utc) + timedelta(minutes=15)).isoformat()
+        time = self.header["timeUtc"]
+        return True, time <= soon, time, self.sequence
 
     @property
     def file_name(self):
@@ -322,10 +329,12 @@ class Repository:
         return n, r, p
 
     # ---- objects
-    def names(self, folder):
-        """The names in a folder, sorted. Names that begin with a dot are unfinished writes."""
+    def names(self, folder, of_folders=False):
+        """The names of the objects in a folder, or of its folders, sorted. Names that begin with a dot are unfinished writes; others that no object
+        can have (§2) are of other programs: Thumbs.db, @eaDir."""
         try:
-            return sorted(n for n in os.listdir(self.folder / folder) if not n.startswith("."))
+            with os.scandir(self.folder / folder) as entries:
+                return sorted(e.name for e in entries if re.fullmatch("[a-z0-9_-]([a-z0-9._-]*[a-z0-9_-])?", e.name) and e.is_dir() == of_folders)
         except FileNotFoundError:
             return []
         except OSError as e:
@@ -403,7 +412,7 @@ class Repository:
 
     # ---- points (§6)
     def appliances(self):
-        return self.names("appliances")
+        return [n for n in self.names("appliances", of_folders=True) if re.fullmatch("[0-9a-f]{32}", n)]
 
     def points(self, appliance):
         """The complete points of an appliance, newest first, those that were removed but still lie there included."""
@@ -419,14 +428,15 @@ class Repository:
                 point.protected = {"point-protected": True, "point-unprotected": False}.get(record["event"], point.protected)
         for point in points.values():
             self._read_manifest(point)
-        return sorted((p for p in points.values() if p.trouble or not p.header.get("incomplete")), key=lambda p: p.sequence, reverse=True)
+        return sorted((p for p in points.values() if p.trouble or not p.header.get("incomplete")), key=lambda p: p.age, reverse=True)
 
     def _read_manifest(self, point):
         name = f"appliances/{point.appliance}/points/{point.file_name}"
         try:
             manifest = self.object(name, MANIFEST)
             header = manifest.json()
-            if (header["appliance"], header["sequence"], header["run"]) != (point.appliance, point.sequence, point.run):
+            if (header["appliance"], header["sequence"], header["run"]) != (point.appliance, point.sequence, point.run) \
+                    or not isinstance(header["timeUtc"], str):
                 raise Damaged(f"{name}: the manifest is not the one that its name tells.")
             point.header = header
             if not header.get("incomplete"):
@@ -663,7 +673,7 @@ def check(repository, arguments):
     for appliance in repository.appliances():
         folder = f"appliances/{appliance}/"
         for part, kind in kinds.items():
-            for name in repository.names(folder + part):
+            for name in repository.names(folder + part, of_folders=part in ("data", "meta")):
                 if part in ("data", "meta"):
                     for pack in repository.names(f"{folder}{part}/{name}"):
                         look(f"{folder}{part}/{name}/{pack}", kind)

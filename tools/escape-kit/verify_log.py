@@ -2,7 +2,7 @@
 """verify_log.py REPOSITORY [HASH ...]: verifies the audit logs of a repository in a folder by docs/audit.md alone.
 HASHes are records that somebody noted elsewhere. Python's standard library is enough. Exit code 0: intact, 1: not, 2: no break was
 found, but a restore point's manifest cannot be read: what it says of the log's end is not known."""
-import hashlib, json, re, struct, sys
+import hashlib, json, os, re, stat, struct, sys
 from datetime import datetime
 from pathlib import Path
 
@@ -35,16 +35,23 @@ def envelope(data, kind):                                              # docs/au
     if hashlib.sha256(data[:-32]).digest() != data[-32:]: raise ValueError("the checksum is wrong")
     return data[16:32].hex(), data[48:48 + size], data[48 + size + 16 * struct.unpack_from("<I", data, 32)[0]:-32]
 
+def objects(folder):                                                   # What other programs leave (Thumbs.db, @eaDir) has no name of an object
+    return sorted(f for f in folder.glob("*") if re.fullmatch("[a-z0-9_-]([a-z0-9._-]*[a-z0-9_-])?", f.name) and not f.is_dir())
+def content(file):                                                     # A pipe would be waited for without an end
+    with os.fdopen(os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)), "rb") as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode): raise ValueError("it is no file")
+        return opened.read()
+
 def verify(log, appliance, key, anchors):
     records, breaks = {}, []
-    for file in sorted(f for f in log.glob("*") if not f.name.startswith(".")):
+    for file in objects(log):
         try:
-            oid, header, signature = envelope(file.read_bytes(), 6); r = json.loads(header)
+            oid, header, signature = envelope(content(file), 6); r = json.loads(header)
             name = f'{r["number"]:012}.{r["event"]}.{r.get("sequence", 0):012}.{oid}'
             if not signed(key, b"natalia audit record 1\n" + header, signature): raise ValueError("the signature is wrong")
             if file.name != name or r.get("appliance") != appliance: raise ValueError("it belongs elsewhere: " + name)
             if records.setdefault(hashlib.sha256(header).hexdigest(), r) is not r: raise ValueError("a copy of a record")
-        except (ValueError, TypeError, KeyError, IndexError, struct.error) as e: breaks.append(f"{file.name}: {e}")
+        except (ValueError, TypeError, KeyError, IndexError, OSError, struct.error) as e: breaks.append(f"{file.name}: {e}")
     named = {h for r in records.values() for h in r["heads"]}
     breaks += [f"the record {h} is missing" for h in sorted((named | anchors) - records.keys())]
     time = lambda r: datetime.fromisoformat(r["timeUtc"][:19])
@@ -62,10 +69,10 @@ def verify(log, appliance, key, anchors):
 def main(folder, noted):
     key = bytes.fromhex(json.loads((folder / "natalia.json").read_bytes())["auditKey"])
     print("key", hashlib.sha256(key).hexdigest()); seen, broken, unread = set(), False, False
-    for log in [folder / "log", *sorted(p / "log" for p in (folder / "appliances").glob("*"))]:
+    for log in [folder / "log", *sorted(p / "log" for p in (folder / "appliances").glob("*") if re.fullmatch("[0-9a-f]{32}", p.name))]:
         anchors, appliance = set(), None if log.parent == folder else log.parent.name
-        for manifest in sorted((log.parent / "points").glob("[!.]*") if appliance else []):
-            try: anchors |= set(json.loads(envelope(manifest.read_bytes(), 5)[1])["logHeads"])
+        for manifest in objects(log.parent / "points") if appliance else []:
+            try: anchors |= set(json.loads(envelope(content(manifest), 5)[1])["logHeads"])
             except (ValueError, TypeError, KeyError, OSError, struct.error): unread = True; print("UNREADABLE manifest", manifest.name)
         records, breaks = verify(log, appliance, key, anchors); seen |= records.keys(); broken |= bool(breaks)
         print("BROKEN" if breaks else "intact", log.relative_to(folder), f"{len(records)} records", *breaks, sep="\n  ")

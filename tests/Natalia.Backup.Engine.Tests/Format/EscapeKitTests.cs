@@ -5,6 +5,7 @@ using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage.Folders;
+using Natalia.Backup.Engine.Tests.Copy;
 using Natalia.Backup.Testing;
 using static Natalia.Backup.Testing.RepositoryFixture;
 
@@ -165,6 +166,80 @@ public sealed class EscapeKitTests
             .Order(StringComparer.Ordinal).First();
         File.Delete(first);
         Assert.Contains("missing or damaged", Refused(1, null, "check", folder["repository"]));
+    }
+
+    [PythonFact]
+    public async Task The_newest_point_is_the_newest_state_and_not_what_was_copied_last()
+    {
+        using var folder = new TemporaryFolder();
+        using var from = new RepositoryFixture();
+        using var to = new RepositoryFixture(FolderStore.Open(folder["repository"], create: true))
+        {
+            Password = Secret,
+        };
+        DateTime now = DateTime.UtcNow;
+        var disks = new List<byte[]>();
+        using (Repository source = await from.CreateAsync(), destination = await to.CreateAsync())
+        {
+            for (int i = 0; i < 3; i++)
+            {
+                disks.Add(Disk(300_000, i));
+                await BackupAsync(source, disks[i], time: now.AddDays(i - 4));
+            }
+            RestorePoint[] points = [.. (await PointsAsync(source)).Reverse()];
+            await new PointCopier(source, destination, null).CopyAsync(points[2], false, null, default);
+            await CopySteps.CopyAllAsync(source, destination);
+        }
+        Assert.Equal(disks[2], EscapeKit.Restore(folder["repository"], Secret, "latest", "Data"));
+        Assert.Equal([1, 3, 2],
+            EscapeKit.List(folder["repository"], Secret).Select(p => p.GetProperty("sequence").GetInt32()));
+        // A clock that was wrong once does not make the newest point of all time.
+        using (Repository repository = await to.OpenAsync())
+            await BackupAsync(repository, Disk(300_000, 9), time: now.AddYears(2));
+        Assert.Equal(disks[2], EscapeKit.Restore(folder["repository"], Secret, "latest", "Data"));
+    }
+
+    [PythonTheory]
+    [InlineData(8)]
+    [InlineData(11)]
+    public async Task A_changed_byte_at_the_beginning_of_an_object_is_damage_of_that_one_alone(int at)
+    {
+        using var folder = new TemporaryFolder();
+        byte[] disk = await MakeSmallAsync(folder["repository"]);
+        string room = Path.Combine(folder["repository"], "appliances", Appliance.ApplianceId);
+        foreach (string name in new[]
+        {
+            Directory.GetFiles(Path.Combine(room, "log"), "*.point-made.*").Order(StringComparer.Ordinal).First(),
+            Directory.GetFiles(Path.Combine(room, "points")).Order(StringComparer.Ordinal).First(),
+        })
+        {
+            byte[] bytes = File.ReadAllBytes(name);
+            bytes[at] ^= 4;
+            File.WriteAllBytes(name, bytes);
+            Assert.Contains(Path.GetFileName(name), Refused(1, Secret, "list", folder["repository"]));
+        }
+        Assert.Equal(2, Refused(1, null, "check", folder["repository"]).Split('\n')
+            .Count(l => l.Contains(at == 8 ? "envelope version 5" : "is sealed with cipher")));
+        Refused(1, Secret, "restore", folder["repository"], "latest", "Data", folder["disk.raw"]);
+        Assert.Equal(disk, File.ReadAllBytes(folder["disk.raw"]));
+    }
+
+    [PythonFact]
+    public async Task What_other_programs_leave_in_the_folder_is_passed_over()
+    {
+        using var folder = new TemporaryFolder();
+        byte[] disk = await MakeSmallAsync(folder["repository"]);
+        foreach (string room in Directory.GetDirectories(folder["repository"], "*", SearchOption.AllDirectories)
+            .Append(folder["repository"]))
+        {
+            File.WriteAllText(Path.Combine(room, "Thumbs.db"), "thumbs");
+            File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(room, "@eaDir")).FullName,
+                "x@SynoEAStream"), "x");
+        }
+        Directory.CreateDirectory(Path.Combine(folder["repository"], "appliances", "lost"));
+        Assert.Equal(2, EscapeKit.List(folder["repository"], Secret).Count);
+        EscapeKit.MustRun(Secret, "check", folder["repository"], "--data");
+        Assert.Equal(disk, EscapeKit.Restore(folder["repository"], Secret, "latest", "Data"));
     }
 
     private static string Refused(int code, string? password, params string[] arguments)

@@ -161,6 +161,32 @@ public sealed class IndependentVerifierTests
         Assert.Equal(1, (await RunAsync(fixture)).Code);
     }
 
+    [PythonFact]
+    public async Task What_other_programs_leave_is_passed_over_and_a_pipe_is_not_waited_for()
+    {
+        using RepositoryFixture fixture = await MakeAsync();
+        (int code, string output) = await RunAsync(fixture, folder =>
+        {
+            foreach (string room in Directory.GetDirectories(folder, "*", SearchOption.AllDirectories))
+            {
+                File.WriteAllText(Path.Combine(room, "Thumbs.db"), "thumbs");
+                Directory.CreateDirectory(Path.Combine(room, "@eaDir"));
+            }
+        });
+        Assert.Equal(0, code);
+        Assert.DoesNotContain("eaDir", output, StringComparison.Ordinal);
+        if (OperatingSystem.IsWindows()) return;
+        string record = Path.Combine(s_log, Layout.FileName((await NamesAsync(fixture, s_log))[1]));
+        (code, output) = await RunAsync(fixture, folder =>
+        {
+            File.Delete(Path.Combine(folder, record));
+            Counterpart.Python.Run(new Dictionary<string, string?>(),
+                ["-c", "import os, sys; os.mkfifo(sys.argv[1])", Path.Combine(folder, record)]);
+        });
+        Assert.Equal(1, code);
+        Assert.Contains(Path.GetFileName(record) + ": it is no file", output, StringComparison.Ordinal);
+    }
+
     /// <summary>
     /// Three points, the last one protected and verified afterwards, so that no manifest names the end.
     /// </summary>
@@ -185,7 +211,11 @@ public sealed class IndependentVerifierTests
             new AuditExpectations { Heads = [.. heads.Select(h => new ExpectedHead(h))] },
             default)).All(r => r.Result == CheckOutcome.Passed);
 
-    private static async Task<(int Code, string Output)> RunAsync(RepositoryFixture fixture, params string[] heads)
+    private static Task<(int Code, string Output)> RunAsync(RepositoryFixture fixture, params string[] heads) =>
+        RunAsync(fixture, _ => { }, heads);
+
+    private static async Task<(int Code, string Output)> RunAsync(RepositoryFixture fixture, Action<string> change,
+        params string[] heads)
     {
         using var folder = new TemporaryFolder();
         await foreach (StoredObject one in fixture.Store.ListAsync("", default))
@@ -194,6 +224,7 @@ public sealed class IndependentVerifierTests
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             await File.WriteAllBytesAsync(path, await fixture.Store.ReadAllAsync(one.Name, default));
         }
+        change(folder.Path);
         (int code, string output, string errors) = Counterpart.Python.Run(new Dictionary<string, string?>
         {
             ["PYTHONIOENCODING"] = "utf-8",
