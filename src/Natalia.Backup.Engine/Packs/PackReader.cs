@@ -248,9 +248,37 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
         }
     }
 
-    /// <summary>Reads one segment whole, and checks its bytes against the reference.</summary>
+    /// <summary>
+    /// Reads one segment whole, and checks its bytes against the reference. What the store does not give, asked twice,
+    /// is damage of the pack as a wrong byte is: one bad sector must not end whatever comes by it.
+    /// </summary>
     /// <exception cref="NataliaException"><c>PackMissing</c>, <c>ObjectDamaged</c>, a store error.</exception>
     internal async Task<byte[]> ReadSegmentAsync(PackArea area, Reference reference, SegmentCodec codec,
+        CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ReadSegmentOnceAsync(area, reference, codec, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException failure) when (failure.ErrorId == ErrorIds.StoreReadFailed)
+        {
+        }
+        try
+        {
+            return await ReadSegmentOnceAsync(area, reference, codec, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException failure) when (failure.ErrorId == ErrorIds.StoreReadFailed)
+        {
+            string name = Layout.Pack(applianceId, area, reference.Run, reference.Pack);
+            throw new NataliaException(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData,
+                $"The pack '{name}' cannot be read: {failure.Message}", name,
+                "Check the disk or share that holds the repository. Run Test-NataliaRepository -Full to see what else "
+                + "cannot be read.",
+                failure);
+        }
+    }
+
+    private async Task<byte[]> ReadSegmentOnceAsync(PackArea area, Reference reference, SegmentCodec codec,
         CancellationToken cancellationToken)
     {
         PackDirectory directory = await GetDirectoryAsync(area, reference.Run, reference.Pack,

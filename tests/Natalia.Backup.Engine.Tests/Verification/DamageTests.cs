@@ -1,3 +1,4 @@
+using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
@@ -327,6 +328,53 @@ public sealed class DamageTests
             Assert.Contains("stored anew", next.Reason);
             Assert.Equal(disk, await RestoreAsync(repository, next));
         }
+    }
+
+    /// <summary>A sector that cannot be read is like a wrong byte there, and one that is read at the second try is
+    /// nothing.</summary>
+    [Theory]
+    [InlineData(int.MaxValue)]
+    [InlineData(1)]
+    public async Task A_bad_sector_under_the_maps_of_the_earlier_point_is_damage_and_ends_no_backup(int failures)
+    {
+        using var fixture = new RepositoryFixture { Password = "p" };
+        byte[] disk = Disk(20 << 20, 4);
+        RestorePoint first;
+        using (Repository repository = await fixture.CreateAsync()) first = await BackupAsync(repository, disk);
+        string pack = Assert.Single(await fixture.Store.ListAllAsync(
+            Layout.Packs(Appliance.ApplianceId, PackArea.Meta), default)).Name;
+        int left = failures;
+        var hooked = new HookStore(fixture.Store)
+        {
+            Before = operation => operation == "read " + pack && left-- > 0
+                ? throw new NataliaException(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, "A bad sector.",
+                    "/mnt/nas/" + pack)
+                : Task.CompletedTask,
+        };
+        using (Repository repository = await fixture.OpenAsync(hooked))
+        {
+            RestorePoint next = await BackupAsync(repository, disk, RequestedBackupType.Incremental);
+            Assert.Equal(failures > 1, next.Reason?.Contains("stored anew") == true);
+            Assert.Equal(failures > 1, next.Reason?.Contains("A bad sector.") == true);
+            Assert.Equal(disk, await RestoreAsync(repository, next));
+        }
+        left = failures;
+        using (Repository repository = await fixture.OpenAsync(hooked))
+        {
+            CheckResult result = await repository.VerifyRestorePointAsync(first, null, default);
+            if (failures == 1)
+            {
+                Assert.Equal(CheckOutcome.Passed, result.Result);
+                return;
+            }
+            Assert.Equal((CheckOutcome.Failed, ErrorIds.RestorePointDamaged), (result.Result, result.ErrorId));
+            Assert.Contains("A bad sector.", result.Detail);
+        }
+        // The record names the pack as the repository does, whatever the store calls its file.
+        using Repository reader = await fixture.OpenAsync();
+        AuditRecord found = Assert.Single(await reader.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e,
+            default), r => r.Event == "damage-found");
+        Assert.Contains($"\"{pack}\"", found.Data);
     }
 
     [Fact]
