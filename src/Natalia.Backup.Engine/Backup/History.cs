@@ -158,6 +158,7 @@ internal sealed class History(RepositoryCore core, ManifestReader manifests, str
         bool hasHistory = _published.Count > 0 || _recorded.Count > 0
             || _records.Exists(n => n.Event == AuditEvents.PointMade);
         bool isSure = false;
+        var locked = new List<string>();
         foreach (string room in Rooms)
         {
             foreach (StoredObject found in await core.Store.ListAllAsync(room, Behind(room, newest),
@@ -171,9 +172,40 @@ internal sealed class History(RepositoryCore core, ManifestReader manifests, str
                 // A machine may have slept since it took the lease, and what is found be of the run that has it now.
                 if (!isSure) await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
                 isSure = true;
-                await DeleteUnlockedAsync(found.Name, cancellationToken).ConfigureAwait(false);
+                if (!await DeleteUnlockedAsync(found.Name, cancellationToken).ConfigureAwait(false)
+                    && room != Layout.Deltas(applianceId))
+                    locked.Add(Layout.PackOf(found.Name));
             }
         }
+        await GiveBackAsync(locked, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Keeps in the log that nothing needs packs of dead runs which a lock keeps: the next point has a higher sequence,
+    /// so that no run looks at them again, and optimizations try what the log says was given back until it is gone.
+    /// </summary>
+    private async Task GiveBackAsync(IEnumerable<string> locked, CancellationToken cancellationToken)
+    {
+        var packs = new SortedSet<string>(locked, StringComparer.Ordinal);
+        if (packs.Count == 0) return;
+        // Run after run may die: what one of them has told need not be told again.
+        foreach (AuditRecord? told in await _log.ReadAllAsync(_records.FindAll(n => n.Event == ReclaimRecords.Event),
+            cancellationToken).ConfigureAwait(false))
+        {
+            if (told is not null) packs.ExceptWith(ReclaimRecords.Packs(told));
+        }
+        if (packs.Count == 0) return;
+        await _log.AppendAsync(new AuditEntry(ReclaimRecords.Event)
+        {
+            ApplianceId = applianceId,
+            Reason = "A run that died left these packs, and an object lock keeps them until it ends.",
+            WriteData = json =>
+            {
+                json.WriteStartArray("packs");
+                foreach (string name in packs) json.WriteStringValue(name);
+                json.WriteEndArray();
+            },
+        }, core.SigningSeed, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Writes the records of points whose run died between manifest and record, marked as late.</summary>
@@ -298,15 +330,18 @@ internal sealed class History(RepositoryCore core, ManifestReader manifests, str
             await DeleteUnlockedAsync(found.Name, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task DeleteUnlockedAsync(string name, CancellationToken cancellationToken)
+    /// <returns>False when an object lock keeps it.</returns>
+    private async Task<bool> DeleteUnlockedAsync(string name, CancellationToken cancellationToken)
     {
         try
         {
             await core.Store.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
+            return true;
         }
         catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
         {
             // Goes when its lock has ended.
+            return false;
         }
     }
 }

@@ -83,16 +83,21 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
     /// <param name="given">What the records tell that were not looked at before.</param>
     /// <param name="waiting">What a lock kept the last time; tried once more.</param>
     /// <param name="free">What is free in packs that still exist.</param>
+    /// <param name="points">The runs that have a manifest.</param>
     internal async Task DeleteGivenBackAsync(IReadOnlyCollection<string> given, IEnumerable<string> waiting,
-        FreeSet free, CancellationToken cancellationToken)
+        FreeSet free, IEnumerable<Run> points, CancellationToken cancellationToken)
     {
         _given.UnionWith(given);
         if (_given.Count > 0)
             free.ForgetAll((area, run, number) => _given.Contains(Layout.Pack(applianceId, area, run, number)));
+        var there = new HashSet<Run>(points);
         foreach (string name in waiting.Concat(_given.Where(_packs.ContainsKey)).Distinct(StringComparer.Ordinal)
             .ToList())
         {
-            if (!await DeletePackAsync(name, cancellationToken).ConfigureAwait(false)) WaitingPacks.Add(name);
+            // Taken for dead by another run, a run that had lost its lease may have published after all: its packs,
+            // which a lock kept, are needed as long as its manifest is there.
+            if (_packs.ContainsKey(name) && RunOf(name) is Run run && there.Contains(run)
+                || !await DeletePackAsync(name, cancellationToken).ConfigureAwait(false)) WaitingPacks.Add(name);
         }
     }
 

@@ -46,7 +46,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             bool changed = mayFree
                 && await FindFreeAsync(points, deltas, before, disks, free, cancellationToken).ConfigureAwait(false);
             await _sweep.ListPacksAsync(cancellationToken).ConfigureAwait(false);
-            (long through, int records) = await DeleteGivenBackAsync(log, before, free,
+            (long through, int records) = await DeleteGivenBackAsync(log, before, free, points,
                 cancellationToken).ConfigureAwait(false);
             await _sweep.DeleteOldRevisionsAsync(cancellationToken).ConfigureAwait(false);
             changed |= await _sweep.SweepAsync(free, deltas, s_noneKnown, cancellationToken).ConfigureAwait(false);
@@ -160,7 +160,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     /// </summary>
     /// <returns>Up to which number such records were looked at, and how many they are.</returns>
     private async Task<(long Through, int Records)> DeleteGivenBackAsync(List<AuditName> log, FreeList? before,
-        FreeSet free, CancellationToken cancellationToken)
+        FreeSet free, List<Run> points, CancellationToken cancellationToken)
     {
         List<AuditName> all = log.FindAll(n => n.Event == ReclaimRecords.Event), fresh = all;
         if (before is not null && all.Count(n => n.Number <= before.RecordsThrough) == before.Records)
@@ -178,7 +178,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             packs.UnionWith(ReclaimRecords.Packs(record));
             through = Math.Max(through, record.Number);
         }
-        await _sweep.DeleteGivenBackAsync(packs, before?.WaitingPacks ?? [], free,
+        await _sweep.DeleteGivenBackAsync(packs, before?.WaitingPacks ?? [], free, points,
             cancellationToken).ConfigureAwait(false);
         return (through, all.Count(n => n.Number <= through));
     }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
+using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
@@ -137,6 +138,88 @@ public sealed class ImmutabilityTests
 
         Task<ReclaimResult> ReclaimAsync() =>
             repository.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default);
+    }
+
+    /// <summary>The next run's sequence is higher, so that no run after it looks at what dead ones left.</summary>
+    [Fact]
+    public async Task What_runs_left_that_died_goes_when_its_lock_has_ended()
+    {
+        (MemoryStore store, RepositoryFixture fixture) = New();
+        using RepositoryFixture disposed = fixture;
+        (await CreateAsync(fixture, new FaultStore(store), days: 7)).Dispose();
+        byte[] disk = Disk(1 << 20, 1);
+        var dead = new List<string>();
+        for (int i = 0; i < 2; i++)
+        {
+            var dying = new LateStore(store);
+            using Repository killed = await fixture.OpenAsync(dying);
+            await Assert.ThrowsAsync<SimulatedCrashException>(
+                () => BackupAsync(killed, Disk(1 << 20, 8 + i), time: _clock.GetUtcNow().UtcDateTime));
+            dead.Add(Layout.FileName(dying.Late!.Value.Name));
+        }
+        using Repository repository = await fixture.OpenAsync();
+        await BackupAsync(repository, disk, time: _clock.GetUtcNow().UtcDateTime);
+        Assert.Equal(4, (await LeftAsync()).Count);
+        List<string> told = [.. (await repository.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e, default))
+            .SelectMany(ReclaimRecords.Packs).Order(StringComparer.Ordinal)];
+        Assert.Equal((await LeftAsync()).Order(StringComparer.Ordinal), told);
+        await repository.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default);
+        Assert.Equal(4, (await LeftAsync()).Count);
+        _clock.Advance(TimeSpan.FromDays(20));
+        RestorePoint newest = await BackupAsync(repository, disk = Change(disk, 2, 3),
+            time: _clock.GetUtcNow().UtcDateTime);
+        await repository.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default);
+        Assert.Empty(await LeftAsync());
+        Assert.Equal(disk, await RestoreAsync(repository, newest));
+        Assert.DoesNotContain(await CheckAsync(repository), r => r.Result is CheckOutcome.Failed);
+
+        async Task<List<string>> LeftAsync() =>
+            [.. (await store.ListAllAsync("appliances/", default)).Select(o => o.Name)
+                .Where(n => (n.Contains("/data/") || n.Contains("/meta/")) && dead.Exists(n.Contains))];
+    }
+
+    /// <summary>A run that had lost its lease and did not know may publish when it was taken for dead.</summary>
+    [Fact]
+    public async Task A_point_that_was_published_late_keeps_what_a_lock_kept_for_it()
+    {
+        (MemoryStore store, RepositoryFixture fixture) = New();
+        using RepositoryFixture disposed = fixture;
+        (await CreateAsync(fixture, new FaultStore(store), days: 7)).Dispose();
+        byte[] disk = Disk(1 << 20, 8);
+        var sleeping = new LateStore(store);
+        using (Repository killed = await fixture.OpenAsync(sleeping))
+            await Assert.ThrowsAsync<SimulatedCrashException>(
+                () => BackupAsync(killed, disk, time: _clock.GetUtcNow().UtcDateTime));
+        using Repository repository = await fixture.OpenAsync();
+        await BackupAsync(repository, Disk(1 << 20, 1), time: _clock.GetUtcNow().UtcDateTime);
+        await repository.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default);
+        (string name, byte[] manifest, PutOptions options) = sleeping.Late!.Value;
+        await store.PutAsync(name, new ObjectContent(manifest), options, default);
+        _clock.Advance(TimeSpan.FromDays(20));
+        for (int i = 0; i < 2; i++)
+        {
+            using Repository later = await fixture.OpenAsync();
+            await later.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default);
+            RestorePoint late = (await PointsAsync(later)).Single(p => name.EndsWith(p.RestorePointId,
+                StringComparison.Ordinal));
+            Assert.Equal(disk, await RestoreAsync(later, late));
+        }
+    }
+
+    /// <summary>Keeps back the manifest, and lets the run that puts it end there.</summary>
+    private sealed class LateStore(IObjectStore inner) : WrappedStore(inner)
+    {
+        internal (string Name, byte[] Bytes, PutOptions Options)? Late { get; private set; }
+
+        public override Task PutAsync(string name, ObjectContent content, PutOptions options,
+            CancellationToken cancellationToken)
+        {
+            if (!name.Contains("/points/")) return base.PutAsync(name, content, options, cancellationToken);
+            Late = (name, content.ToArray(), options);
+            throw new SimulatedCrashException("put " + name);
+        }
+
+        protected override void Dispose(bool disposing) { }
     }
 
     [Fact]
