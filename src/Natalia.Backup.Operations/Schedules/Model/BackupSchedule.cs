@@ -91,19 +91,20 @@ public sealed record BackupSchedule
     /// <param name="scheduler">What starts it.</param>
     /// <param name="line">How the arguments are written as one line.</param>
     internal static BackupSchedule Of(ScheduleDefinition schedule, string scheduler,
-        Func<IEnumerable<string>, string> line) => new()
-    {
-        ScheduleId = schedule.ScheduleId,
-        IsOwn = true,
-        Scheduler = scheduler,
-        ProfilePath = schedule.ProfilePath,
-        ApplianceNames = [.. schedule.Appliances],
-        CopyTo = [.. schedule.CopyTo],
-        QuarterlyRestoreTest = schedule.QuarterlyRestoreTest,
-        Kind = schedule.Kind,
-        Program = schedule.Program,
-        Arguments = line(ScheduledCommand.Arguments(schedule, ScheduledWork.Backup)),
-    };
+        Func<IEnumerable<string>, string> line) =>
+        new()
+        {
+            ScheduleId = schedule.ScheduleId,
+            IsOwn = true,
+            Scheduler = scheduler,
+            ProfilePath = schedule.ProfilePath,
+            ApplianceNames = [.. schedule.Appliances],
+            CopyTo = [.. schedule.CopyTo],
+            QuarterlyRestoreTest = schedule.QuarterlyRestoreTest,
+            Kind = schedule.Kind,
+            Program = schedule.Program,
+            Arguments = line(ScheduledCommand.Arguments(schedule, ScheduledWork.Backup)),
+        };
 
     /// <summary>What is left of a schedule of this machine whose definition is not known.</summary>
     internal static BackupSchedule Incomplete(string id, string scheduler, string warning) => new()
