@@ -173,6 +173,116 @@ public sealed class JobTests
     }
 
     [Fact]
+    public async Task What_is_kept_in_one_storage_is_no_matter_of_a_job_that_writes_to_another()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
+            INativeRepository pbs) = await fixture.OpenAsync();
+        INativeRepository nas = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("nas", "nas", default);
+        await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default);
+        string before = $"{fixture.Cluster.Jobs["natalia-100"]["prune-backups"]}";
+
+        await nas.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, await LastAsync(nas, 1), default);
+        Assert.Equal(before, fixture.Cluster.Jobs["natalia-100"]["prune-backups"]);
+        Assert.Equal((1, null), Kept(await nas.GetRetentionPoliciesAsync(default)));
+        Assert.Equal((null, 7), Kept(await pbs.GetRetentionPoliciesAsync(default)));
+
+        await nas.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, null, default);
+        Assert.Equal(before, fixture.Cluster.Jobs["natalia-100"]["prune-backups"]);
+        Assert.Empty(await nas.GetRetentionPoliciesAsync(default));
+        Assert.Equal((null, 7), Kept(await pbs.GetRetentionPoliciesAsync(default)));
+    }
+
+    [Fact]
+    public async Task A_retention_waits_for_a_schedule_of_its_own_storage()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
+            INativeRepository pbs) = await fixture.OpenAsync();
+        INativeRepository nas = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("nas", "nas", default);
+        INativeSchedules schedules = hypervisor.Find<INativeSchedules>()!;
+        await nas.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, await LastAsync(nas, 1), default);
+        Assert.Empty(await pbs.GetRetentionPoliciesAsync(default));
+        await schedules.SetScheduleAsync(appliance, s_daily with { Retention = null }, default);
+        Assert.DoesNotContain("prune-backups", fixture.Cluster.Jobs["natalia-100"].Keys);
+        Assert.Equal((1, null), Kept(await nas.GetRetentionPoliciesAsync(default)));
+
+        // The job goes to the other storage: each keeps its own.
+        await pbs.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, await LastAsync(pbs, 9), default);
+        NativeSchedule moved = await schedules.SetScheduleAsync(appliance,
+            s_daily with { Retention = null, Storage = "nas" }, default);
+        Assert.Equal(new RetentionLimits(Last: 1), moved.Retention);
+        Assert.Equal((9, null), Kept(await pbs.GetRetentionPoliciesAsync(default)));
+        await nas.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, null, default);
+        moved = await schedules.SetScheduleAsync(appliance, s_daily with { Retention = null }, default);
+        Assert.Equal(new RetentionLimits(Last: 9), moved.Retention);
+        Assert.Empty(await nas.GetRetentionPoliciesAsync(default));
+        // Nothing waits for a storage any more; what is not said there is left to it.
+        moved = await schedules.SetScheduleAsync(appliance, s_daily with { Retention = null, Storage = "nas" },
+            default);
+        Assert.DoesNotContain("prune-backups", fixture.Cluster.Jobs["natalia-100"].Keys);
+        Assert.NotEqual(NativeRetentionSource.Schedule, moved.RetentionSource);
+        Assert.Equal((9, null), Kept(await pbs.GetRetentionPoliciesAsync(default)));
+    }
+
+    [Fact]
+    public async Task A_retention_that_cannot_be_read_is_told_until_somebody_sets_it_again()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
+        {
+            c.Guest(100).Config["description"] = "[natalia-backup retention=keep-last=1]\n";
+            c.Storage("pbs").Points.Add(ProxmoxFixture.Point("pbs", 100, c.Clock.GetUtcNow()));
+        });
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
+            INativeRepository pbs) = await fixture.OpenAsync();
+        Assert.Contains("cannot be read", (await pbs.GetRetentionPoliciesAsync(default)).Single().Damage);
+        await ThrowsAsync(ErrorIds.RetentionPolicyDamaged,
+            () => hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily with { Retention = null },
+                default));
+        Assert.Empty(fixture.Cluster.Jobs);
+        await pbs.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, await LastAsync(pbs, 9), default);
+        Assert.Equal((9, null), Kept(await pbs.GetRetentionPoliciesAsync(default)));
+        Assert.DoesNotContain("retention=keep", fixture.Cluster.Guest(100).Config["description"]);
+    }
+
+    [Fact]
+    public async Task A_policy_outlives_its_schedule_also_when_nobody_hears_that_it_is_gone()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
+            INativeRepository pbs) = await fixture.OpenAsync();
+        INativeSchedules schedules = hypervisor.Find<INativeSchedules>()!;
+        await schedules.SetScheduleAsync(appliance, s_daily, default);
+        bool isDone = false;
+        fixture.Server.Intercept = r =>
+        {
+            if (r.Method != "DELETE") return null;
+            if (isDone) fixture.Cluster.Jobs.Clear();
+            return SimulatorReply.Fail(596, "Connection timed out");
+        };
+        // While the job stands, what it says counts.
+        await Assert.ThrowsAnyAsync<NataliaException>(() => schedules.RemoveScheduleAsync("natalia-100", default));
+        await pbs.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, await LastAsync(pbs, 9), default);
+        Assert.Equal((9, null), Kept(await pbs.GetRetentionPoliciesAsync(default)));
+        Assert.Equal(new RetentionLimits(Last: 9),
+            (await schedules.SetScheduleAsync(appliance, s_daily with { Retention = null }, default)).Retention);
+        Assert.DoesNotContain("retention=", fixture.Cluster.Guest(100).Config.GetValueOrDefault("description", ""));
+
+        isDone = true;
+        await Assert.ThrowsAnyAsync<NataliaException>(() => schedules.RemoveScheduleAsync("natalia-100", default));
+        Assert.Empty(fixture.Cluster.Jobs);
+        Assert.Equal((9, null), Kept(await pbs.GetRetentionPoliciesAsync(default)));
+    }
+
+    private static async Task<RetentionPolicy> LastAsync(INativeRepository repository, int last) =>
+        new() { Last = last, TimeZoneId = (await repository.GetFixedTimeZoneAsync(default))! };
+
+    private static (int? Last, int? Daily) Kept(IReadOnlyList<StoredRetentionPolicy> policies) =>
+        policies.Single() is { Damage: null, Policy: RetentionPolicy policy }
+            ? (policy.Last is 0 ? null : policy.Last, policy.Daily is 0 ? null : policy.Daily)
+            : default;
+
+    [Fact]
     public async Task Without_the_right_the_missing_one_is_named()
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.Rights = new()

@@ -282,9 +282,41 @@ public sealed class ValueTests
         Assert.Equal(mark.Disks, LeftOutMark.Parse(marked)!.Disks);
         Assert.Equal("Owner: ops\nDo not move", LeftOutMark.RemoveFrom(marked).TrimEnd('\n'));
         Assert.Equal("", LeftOutMark.RemoveFrom(mark.AddTo("")));
-        string retained = RetentionMark.AddTo(marked, new RetentionLimits(Daily: 7, Weekly: 4));
-        Assert.Equal(new RetentionLimits(Daily: 7, Weekly: 4), RetentionMark.Parse(retained));
+        string retained = RetentionMark.AddTo(marked, "100", "pbs", new RetentionLimits(Daily: 7, Weekly: 4));
+        Assert.Equal(new RetentionLimits(Daily: 7, Weekly: 4), RetentionMark.Parse(retained, "100", "pbs"));
         Assert.NotNull(LeftOutMark.Parse(retained));
+    }
+
+    [Fact]
+    public void A_retention_in_a_vms_notes_is_of_one_storage_and_not_of_the_vms_copies()
+    {
+        string notes = RetentionMark.AddTo(
+            RetentionMark.AddTo("Owner: ops", "100", "pbs", new RetentionLimits(Daily: 7)), "100", "pbs-data",
+            new RetentionLimits());
+        Assert.Equal(new RetentionLimits(Daily: 7), RetentionMark.Parse(notes, "100", "pbs"));
+        Assert.Equal(new RetentionLimits(), RetentionMark.Parse(notes, "100", "pbs-data"));
+        Assert.Null(RetentionMark.Parse(notes, "100", "nas"));
+        Assert.Null(RetentionMark.Parse(notes, "101", "pbs"));
+        Assert.False(RetentionMark.IsDamaged(notes, "101", "pbs"));
+        notes = RetentionMark.AddTo(notes, "100", "pbs", new RetentionLimits(Last: 3));
+        Assert.Equal(new RetentionLimits(Last: 3), RetentionMark.Parse(notes, "100", "pbs"));
+        Assert.Equal("Owner: ops",
+            RetentionMark.RemoveFrom(RetentionMark.RemoveFrom(notes, "100", "pbs"), "100", "pbs-data"));
+    }
+
+    [Theory]
+    [InlineData("[natalia-backup retention=keep-last=1]")]
+    [InlineData("[natalia-backup retention=100 storage=pbs keeps=keep-dayly=7]")]
+    [InlineData("[natalia-backup retention=100 storage=pbs keeps=keep-daily=7")]
+    [InlineData("[natalia-backup retention=100 keeps=keep-daily=7]")]
+    public void A_retention_that_somebody_wrote_into_is_damaged_and_not_none(string line)
+    {
+        string notes = "Owner: ops\n" + line + "\nDo not move";
+        Assert.Null(RetentionMark.Parse(notes, "100", "pbs"));
+        Assert.True(RetentionMark.IsDamaged(notes, "100", "pbs"));
+        Assert.False(RetentionMark.IsDamaged(
+            RetentionMark.AddTo(notes, "100", "pbs", new RetentionLimits(Daily: 7)), "100", "pbs"));
+        Assert.Equal("Owner: ops\nDo not move", RetentionMark.RemoveDamaged(notes));
     }
 
     [Theory]

@@ -271,7 +271,7 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Connect();
         Module.Run("Set-NataliaRetention -Appliance natalia-01 -Repository pbs -Daily 2 -Confirm:$false -Force")
             .ThrowIfFailed();
-        Assert.Contains("retention=keep-daily=2", Cluster.Guest(100).Config["description"]);
+        Assert.Contains("retention=100 storage=pbs keeps=keep-daily=2]", Cluster.Guest(100).Config["description"]);
         Assert.Equal("2 Etc/UTC",
             Module.Run("Get-NataliaRetention natalia-01 | ForEach-Object { \"$($_.Daily) $($_.TimeZone)\" }")
                 .ThrowIfFailed().Text.Single());

@@ -70,6 +70,23 @@ public sealed class StorageRetentionTests
     }
 
     [Fact]
+    public async Task A_policy_of_one_storage_leaves_the_job_to_another_alone()
+    {
+        await using ProxmoxFixture fixture = await StartAsync(_ => { });
+        fixture.Do("""
+            $null = Connect-NataliaRepository -ProxmoxStorage nas
+            $null = Register-NataliaSchedule natalia-01 -Repository pbs -Daily 7 -Weekly 4
+            Set-NataliaRetention natalia-01 -Repository nas -Last 1 -Force
+            """);
+        Assert.Equal("keep-daily=7,keep-weekly=4", fixture.Cluster.Jobs["natalia-100"]["prune-backups"]);
+        Assert.Equal(["nas last 1 (Etc/UTC)", "pbs daily 7, weekly 4 (Etc/UTC)"],
+            fixture.Do("Get-NataliaRetention natalia-01 | ForEach-Object { \"$($_.Repository) $($_.Policy)\" }").Text
+                .Order());
+        fixture.Do("Set-NataliaRetention natalia-01 -Repository nas -Inherit -Force");
+        Assert.Equal("keep-daily=7,keep-weekly=4", fixture.Cluster.Jobs["natalia-100"]["prune-backups"]);
+    }
+
+    [Fact]
     public async Task Where_the_storage_says_nothing_the_nodes_own_setting_counts()
     {
         await using ProxmoxFixture fixture =

@@ -18,7 +18,7 @@ internal sealed partial class ProxmoxRepository
         CancellationToken cancellationToken)
     {
         IReadOnlyList<ClusterGuest> guests = await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
-        var unreadable = new List<(ClusterGuest Guest, NataliaException Problem)>();
+        var unreadable = new List<(ClusterGuest Guest, string Damage)>();
         IReadOnlyDictionary<string, RetentionLimits> own = await Jobs.GetRetentionsAsync(Storage, guests, unreadable,
             cancellationToken).ConfigureAwait(false);
         // A run that says nothing of it prunes by what the storage says, and where that says nothing by what its node
@@ -52,10 +52,7 @@ internal sealed partial class ProxmoxRepository
         // The VM's own come first; what its host applies holds where there is none, and when that is taken away.
         List<StoredRetentionPolicy> policies =
         [
-            .. unreadable.Select(u => Of(u.Guest, new RetentionLimits()) with
-            {
-                Damage = $"It may stand in the VM's notes, which cannot be read now. {u.Problem.Message}",
-            }),
+            .. unreadable.Select(u => Of(u.Guest, new RetentionLimits()) with { Damage = u.Damage }),
             .. own.OrderBy(r => r.Key, StringComparer.Ordinal)
                 .Select(r => new StoredRetentionPolicy(_cluster.ApplianceIdOf(r.Key),
                     names.TryGetValue(r.Key, out string? name) ? name : "VM " + r.Key, ToPolicy(r.Value, zone), null)),
@@ -99,7 +96,7 @@ internal sealed partial class ProxmoxRepository
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
                 $"The cluster applies its retention in the nodes' time zone, '{zone}', and in no other.",
                 policy.TimeZoneId, "Leave -TimeZone out.");
-        await Jobs.SetRetentionAsync(guest.Vmid, policy is null ? null : ToLimits(policy),
+        await Jobs.SetRetentionAsync(guest.Vmid, Storage, policy is null ? null : ToLimits(policy),
             cancellationToken).ConfigureAwait(false);
     }
 

@@ -18,6 +18,8 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
 {
     internal const string Prefix = "natalia-";
     private const string CommentMark = "Natalia.Backup";
+    private const string DamagedMark =
+        "The line in the VM's notes that says what is kept was changed by hand and cannot be read.";
     private const int ForeseenRuns = 4;
     private const int ParallelReads = 12;
     private static readonly RequiredRight s_modify = new("Sys.Modify", "/");
@@ -40,7 +42,19 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
         if (config.Disks.FirstOrDefault(d => data.Contains(d.Key) && !d.IsBackedUp) is { } excluded)
             throw Omits(IdOf(vmid), vmid, excluded.Key, "its own setting excludes it (backup=0)");
 
-        RetentionLimits? waiting = RetentionMark.Parse(config.Description);
+        string id = IdOf(vmid);
+        JsonElement? existing = await FindAsync(id, cancellationToken).ConfigureAwait(false);
+        // What is kept is a matter of one storage: a job that goes to another one leaves its own behind for the old
+        // one, and takes over what waits for the new one.
+        string? former = existing?.Text("storage");
+        RetentionLimits? waiting = former == request.Storage
+            ? null
+            : RetentionMark.Parse(config.Description, vmid, request.Storage);
+        if (request.Retention is null && former != request.Storage
+            && RetentionMark.IsDamaged(config.Description, vmid, request.Storage))
+            throw new NataliaException(ErrorIds.RetentionPolicyDamaged, NataliaErrorKind.InvalidData,
+                $"What the backup job of VM {vmid} shall keep is not known: {DamagedMark}", vmid,
+                "Set it again with Set-NataliaRetention, or name what to keep.");
         var wanted = new Dictionary<string, string>
         {
             ["schedule"] = Expression(request.Kind, request.At),
@@ -56,13 +70,17 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
         };
         if ((request.Retention ?? waiting) is { } limits) wanted["prune-backups"] = PruneLimits.Text(limits);
 
-        string id = IdOf(vmid);
-        JsonElement? existing = await FindAsync(id, cancellationToken).ConfigureAwait(false);
         var changes = new ApiArguments();
         foreach ((string? key, string? value) in wanted.Select(w => (w.Key, w.Value)))
             if (existing is null || !IsSame(existing.Value, key, value)) changes.Add(key, value);
+        var unwanted = new List<string>();
         // Bound to one node, it would take the VM there alone, and none of its disks after a migration.
-        if (existing?.Text("node") is not null) changes.Add("delete", "node");
+        if (existing?.Text("node") is not null) unwanted.Add("node");
+        RetentionLimits? left = former == request.Storage ? null : PruneLimits.Read(existing?.Member("prune-backups"));
+        if (left is not null && !wanted.ContainsKey("prune-backups")) unwanted.Add("prune-backups");
+        if (unwanted.Count > 0) changes.Add("delete", string.Join(",", unwanted));
+        if (left is not null && former is not null)
+            await WriteRetentionMarkAsync(vmid, former, left, cancellationToken).ConfigureAwait(false);
         bool changed = !changes.IsEmpty;
         if (existing is null)
         {
@@ -76,7 +94,9 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
             await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"), changes, cancellationToken,
                 s_modify).ConfigureAwait(false);
         }
-        if (waiting is not null) await WriteRetentionMarkAsync(vmid, null, cancellationToken).ConfigureAwait(false);
+        // From here on the job says it. What a change whose end nobody knew has left there goes, too.
+        if (RetentionMark.Parse(config.Description, vmid, request.Storage) is not null)
+            await WriteRetentionMarkAsync(vmid, request.Storage, null, cancellationToken).ConfigureAwait(false);
 
         NativeSchedule made =
             (await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).FirstOrDefault(j => j.ScheduleId == id)
@@ -164,30 +184,36 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
                 scheduleId, "Remove it under Datacenter > Backup if it is not needed.");
         // What somebody set for the VM outlives its schedule: else the storage's own retention, which may keep less,
         // would hold in its place.
-        string vmid = scheduleId.Substring(Prefix.Length);
+        (string vmid, string storage) = (scheduleId.Substring(Prefix.Length), job.Text("storage") ?? "");
         RetentionLimits? limits = PruneLimits.Read(job.Member("prune-backups"));
-        bool keeps = limits is not null
+        bool keeps = limits is not null && storage.Length > 0
             && (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).Any(g => g.Vmid == vmid);
-        if (keeps) await WriteRetentionMarkAsync(vmid, limits, cancellationToken).ConfigureAwait(false);
+        if (keeps) await WriteRetentionMarkAsync(vmid, storage, limits, cancellationToken).ConfigureAwait(false);
         try
         {
             await cluster.Client.DeleteAsync(ApiPath.Of($"/cluster/backup/{scheduleId}"), null, cancellationToken,
                 s_modify).ConfigureAwait(false);
         }
-        catch when (keeps)
+        catch (ApiException e) when (keeps && e.NothingHappened)
         {
-            await WriteRetentionMarkAsync(vmid, null, CancellationToken.None).ConfigureAwait(false);
+            // Only then: where the answer was lost the job may be gone, and this is all that is left of it. While the
+            // job stands, nobody looks at the mark.
+            await WriteRetentionMarkAsync(vmid, storage, null, CancellationToken.None).ConfigureAwait(false);
             throw;
         }
         return Read(job);
     }
 
-    /// <summary>Sets it, or takes it away when it is null.</summary>
-    internal async Task<bool> SetRetentionAsync(string vmid, RetentionLimits? limits,
+    /// <summary>
+    /// Sets what is kept of a VM in a storage, or takes it away when it is null. A job that writes to another storage
+    /// stays as it is.
+    /// </summary>
+    /// <returns>Whether a job carries it.</returns>
+    internal async Task<bool> SetRetentionAsync(string vmid, string storage, RetentionLimits? limits,
         CancellationToken cancellationToken)
     {
         string id = IdOf(vmid), text = limits is null ? "" : PruneLimits.Text(limits);
-        if (await FindAsync(id, cancellationToken).ConfigureAwait(false) is { } job)
+        if (await FindAsync(id, cancellationToken).ConfigureAwait(false) is { } job && job.Text("storage") == storage)
         {
             if (limits is null)
             {
@@ -202,38 +228,44 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
                     new ApiArguments { { "prune-backups", text } }, cancellationToken, s_modify).ConfigureAwait(false);
             return true;
         }
-        await WriteRetentionMarkAsync(vmid, limits, cancellationToken).ConfigureAwait(false);
+        // Whoever says what to keep has also answered for the lines that nobody can read.
+        await new GuestNotes(cluster).ChangeAsync(vmid,
+            notes => WithMark(RetentionMark.RemoveDamaged(notes), vmid, storage, limits),
+            cancellationToken).ConfigureAwait(false);
         return false;
     }
 
     /// <summary>
-    /// What the own jobs that write to a storage say that they keep, by VM, and what waits for a job in the notes of
-    /// the VMs that have none. A job that says nothing leaves it to the storage, and is not among them. A VM whose
-    /// notes cannot be read now is added to the unreadable ones: of it nothing is known.
+    /// What the own jobs that write to a storage say that they keep, by VM, and what waits for such a job in the notes
+    /// of the VMs that have none. A job that says nothing leaves it to the storage, and is not among them. A VM whose
+    /// notes or their mark cannot be read is added to the unreadable ones, with why: of it nothing is known.
     /// </summary>
     internal async Task<IReadOnlyDictionary<string, RetentionLimits>> GetRetentionsAsync(string storage,
-        IReadOnlyList<ClusterGuest> guests, ICollection<(ClusterGuest Guest, NataliaException Problem)> unreadable,
+        IReadOnlyList<ClusterGuest> guests, ICollection<(ClusterGuest Guest, string Damage)> unreadable,
         CancellationToken cancellationToken)
     {
         JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken,
             s_audit).ConfigureAwait(false)).Data;
-        var own = data.Items().Where(j => IsOwn(j.Text("id") ?? "", j))
+        var own = data.Items().Where(j => j.Text("storage") == storage && IsOwn(j.Text("id") ?? "", j))
             .ToDictionary(j => j.Text("id")!.Substring(Prefix.Length));
         var found = new Dictionary<string, RetentionLimits>();
         // "Everything" is a policy, too: then the storage's own does not hold for the VM.
         foreach (KeyValuePair<string, JsonElement> job in own)
-            if (job.Value.Text("storage") == storage
-                && PruneLimits.Read(job.Value.Member("prune-backups")) is { } limits)
-                found[job.Key] = limits;
+            if (PruneLimits.Read(job.Value.Member("prune-backups")) is { } limits) found[job.Key] = limits;
         await InParallel.RunAsync([.. guests.Where(g => !own.ContainsKey(g.Vmid))], ParallelReads, async guest =>
         {
             (GuestConfig? config, NataliaException? problem) = await cluster.TryGetConfigAsync(guest,
                 cancellationToken).ConfigureAwait(false);
             lock (found)
             {
-                if (problem is not null) unreadable.Add((guest, problem));
-                if (config is not null && RetentionMark.Parse(config.Description) is { } waiting)
+                if (problem is not null)
+                    unreadable.Add((guest,
+                        $"It may stand in the VM's notes, which cannot be read now. {problem.Message}"));
+                if (config is null) return;
+                if (RetentionMark.Parse(config.Description, guest.Vmid, storage) is { } waiting)
                     found[guest.Vmid] = waiting;
+                else if (RetentionMark.IsDamaged(config.Description, guest.Vmid, storage))
+                    unreadable.Add((guest, DamagedMark));
             }
         }, cancellationToken).ConfigureAwait(false);
         return found;
@@ -334,10 +366,14 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
         return [.. data.Items().Select(r => r.Time("timestamp")).OfType<DateTime>()];
     }
 
-    private Task WriteRetentionMarkAsync(string vmid, RetentionLimits? limits, CancellationToken cancellationToken) =>
-        new GuestNotes(cluster).ChangeAsync(vmid,
-            notes => limits is null ? RetentionMark.RemoveFrom(notes) : RetentionMark.AddTo(notes, limits),
-            cancellationToken);
+    private Task WriteRetentionMarkAsync(string vmid, string storage, RetentionLimits? limits,
+        CancellationToken cancellationToken) =>
+        new GuestNotes(cluster).ChangeAsync(vmid, notes => WithMark(notes, vmid, storage, limits), cancellationToken);
+
+    private static string WithMark(string notes, string vmid, string storage, RetentionLimits? limits) =>
+        limits is null
+            ? RetentionMark.RemoveFrom(notes, vmid, storage)
+            : RetentionMark.AddTo(notes, vmid, storage, limits);
 
     private static bool IsSame(JsonElement job, string key, string wanted)
     {

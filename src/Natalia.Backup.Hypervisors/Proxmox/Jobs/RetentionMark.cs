@@ -3,20 +3,51 @@ using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Jobs;
 
-/// <summary>The line in a VM's notes that keeps a retention until there is a schedule to carry it.</summary>
+/// <summary>
+/// The line in a VM's notes that keeps what is kept of it in a storage until there is a schedule to carry it, one for
+/// each storage. It names the VM's number, so that a copy of the VM, which has the same notes, is not meant.
+/// </summary>
 internal static class RetentionMark
 {
-    private static readonly Regex s_line = new(@"\n?\[natalia-backup retention=(?<limits>[a-z0-9=,-]+)\]",
+    private static readonly Regex s_line = new(@"\n?\[natalia-backup retention=[^\]\n]*\]?",
+        RegexOptions.CultureInvariant);
+    private static readonly Regex s_whole =
+        new(@"^\n?\[natalia-backup retention=(?<vmid>\d+) storage=(?<storage>[A-Za-z0-9._-]+)"
+            + @" keeps=(?<limits>LIMIT(?:,LIMIT)*)\]$".Replace("LIMIT",
+                @"keep-(?:all|last|hourly|daily|weekly|monthly|yearly)=\d{1,9}"),
         RegexOptions.CultureInvariant);
 
-    internal static RetentionLimits? Parse(string description) =>
-        s_line.Match(description) is { Success: true } m ? PruneLimits.Parse(m.Groups["limits"].Value) : null;
+    /// <summary>What the notes of a VM say of a storage; null when they say nothing.</summary>
+    internal static RetentionLimits? Parse(string description, string vmid, string storage) =>
+        Lines(description).FirstOrDefault(m => IsOf(m, vmid, storage)) is { } line
+            ? PruneLimits.Parse(line.Groups["limits"].Value)
+            : null;
 
-    internal static string AddTo(string description, RetentionLimits limits)
+    /// <summary>
+    /// Whether what is kept in a storage cannot be known: the notes say nothing of it that can be read, and hold a line
+    /// that somebody wrote into, which may have been the one.
+    /// </summary>
+    internal static bool IsDamaged(string description, string vmid, string storage) =>
+        Lines(description).Any(m => !m.Success) && Parse(description, vmid, storage) is null;
+
+    internal static string AddTo(string description, string vmid, string storage, RetentionLimits limits)
     {
-        string rest = RemoveFrom(description);
-        return rest + (rest.Length > 0 ? "\n" : "") + $"[natalia-backup retention={PruneLimits.Text(limits)}]";
+        string rest = RemoveFrom(description, vmid, storage);
+        return rest + (rest.Length > 0 ? "\n" : "")
+            + $"[natalia-backup retention={vmid} storage={storage} keeps={PruneLimits.Text(limits)}]";
     }
 
-    internal static string RemoveFrom(string description) => s_line.Replace(description, "").TrimEnd('\n');
+    /// <summary>The notes without the line for a storage. Those of other storages stay.</summary>
+    internal static string RemoveFrom(string description, string vmid, string storage) =>
+        s_line.Replace(description, m => IsOf(s_whole.Match(m.Value), vmid, storage) ? "" : m.Value).TrimEnd('\n');
+
+    /// <summary>The notes without the lines that nobody can read.</summary>
+    internal static string RemoveDamaged(string description) =>
+        s_line.Replace(description, m => s_whole.IsMatch(m.Value) ? m.Value : "").TrimEnd('\n');
+
+    private static IEnumerable<Match> Lines(string description) =>
+        s_line.Matches(description).Cast<Match>().Select(m => s_whole.Match(m.Value));
+
+    private static bool IsOf(Match line, string vmid, string storage) =>
+        line.Success && line.Groups["vmid"].Value == vmid && line.Groups["storage"].Value == storage;
 }
