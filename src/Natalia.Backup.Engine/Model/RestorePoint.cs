@@ -167,6 +167,11 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     /// </summary>
     public bool IsReadable { get; init; } = true;
     /// <summary>
+    /// False while a storage's own backup still writes it, and for ever when that backup was broken off: it cannot be
+    /// restored. It is never the newest one, and takes no slot of a retention.
+    /// </summary>
+    public bool IsFinished { get; init; } = true;
+    /// <summary>
     /// True when its time lies in the future by more than a quarter of an hour, by the clock of who looks: it was made
     /// while a clock was wrong. It is never the newest one, no retention rule counts it or removes it, and it can be
     /// removed by hand.

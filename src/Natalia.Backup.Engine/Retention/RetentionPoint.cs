@@ -59,6 +59,7 @@ public sealed record RetentionPoint
         Repository = point.Repository,
         TimeUtc = point.TimeUtc,
         Sequence = point.Sequence,
+        IsFinished = point.IsFinished,
         IsInFuture = point.IsInFuture,
         IsRenamed = point.IsRenamed,
         IsProtected = point.IsProtected,

@@ -11,7 +11,9 @@ public enum EvidencePointState
     Verified,
     /// <summary>It is known to be damaged, it cannot be read, or it failed a verification. It is not good.</summary>
     Damaged,
-    /// <summary>Its time cannot be true: it lies in the future, or its file was renamed. It is not good.</summary>
+    /// <summary>
+    /// Its time cannot be true: it lies in the future, or its file was renamed. Or it is not finished. It is not good.
+    /// </summary>
     Doubtful,
     /// <summary>
     /// A record tells that it was made, none that it was removed, and it is not there. It is not good.

@@ -77,6 +77,8 @@ internal static class EvidencePoints
                 point.VerifiedUtc is DateTime found
                     ? $"It was found damaged on {Text.TimeText.Utc(found)}."
                     : "It is known to be damaged."),
+            { IsFinished: false } => (EvidencePointState.Doubtful,
+                "It is not finished: a backup still writes it, or was broken off."),
             { IsRenamed: true } => (EvidencePointState.Doubtful, "Its file was renamed, so its time is not certain."),
             { IsInFuture: true } => (EvidencePointState.Doubtful, "Its time lies in the future."),
             _ => (verifiedUtc is null ? EvidencePointState.Unverified : EvidencePointState.Verified, (string?)null),

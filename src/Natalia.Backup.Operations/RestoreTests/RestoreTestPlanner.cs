@@ -66,7 +66,7 @@ internal sealed class RestoreTestPlanner(SessionRegistry registry, RestoreTestWi
         foreach (IGrouping<string, LocatedPoint> appliance in meant.GroupBy(p => p.Point.ApplianceId))
         {
             List<LocatedPoint> usable = [.. appliance.Where(p =>
-                p.Point.IsReadable && !p.Point.IsInFuture && !p.Point.IsRenamed)];
+                p.Point.IsReadable && p.Point.IsFinished && !p.Point.IsInFuture && !p.Point.IsRenamed)];
             List<RepositoryConnection> places = [.. usable.Select(p => p.Repository).Distinct()];
             List<LocatedPoint> enrolled = [];
             foreach (RepositoryConnection place in places.Count > 1 ? places : [])

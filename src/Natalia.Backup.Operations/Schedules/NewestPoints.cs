@@ -45,7 +45,7 @@ internal sealed class NewestPoints(SessionRegistry registry, ApplianceDirectory 
                 IReadOnlyList<RestorePoint> points = await enrolment.Repository.Points.GetRestorePointsAsync(
                     new RestorePointFilter { ApplianceId = enrolment.Settings.ApplianceId }, _ => { }, null,
                     cancellationToken).ConfigureAwait(false);
-                DateTime? newest = points.Where(p => p.IsReadable && !p.IsInFuture && !p.IsRenamed
+                DateTime? newest = points.Where(p => p.IsReadable && p.IsFinished && !p.IsInFuture && !p.IsRenamed
                         && p.Verification != VerificationState.Failed)
                     .Select(p => (DateTime?)p.TimeUtc).OrderByDescending(t => t).FirstOrDefault();
                 if (newest is null)

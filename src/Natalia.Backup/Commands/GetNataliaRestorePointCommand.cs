@@ -19,6 +19,9 @@ namespace Natalia.Backup.Commands;
 /// retention rule counts it. -Latest passes over it: it lists the newest point of each appliance in each repository
 /// that can be restored. Of points whose manifests are missing, although the log knows them, a warning for each
 /// appliance says how many there are: Repair-NataliaRepository -WhatIf tells which, and what can be done.</para>
+/// <para>What a Proxmox Backup Server is still writing, and what a backup left there broken off, is listed as
+/// UNFINISHED, and its property IsFinished is False: it cannot be restored, is never the latest, and does not count for
+/// retention.</para>
 /// <para>A plain -Appliance name of which no repository has a point is an error, not an empty list.</para>
 /// </remarks>
 /// <example>
@@ -69,8 +72,8 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
     public string[]? RestorePointId { get; set; }
 
     /// <summary>
-    /// Only the newest point of each appliance in each repository, of those whose manifests can be read, whose time is
-    /// certain, and whose files nobody has renamed.
+    /// Only the newest point of each appliance in each repository, of those whose manifests can be read, that are
+    /// finished, whose time is certain, and whose files nobody has renamed.
     /// </summary>
     [Parameter]
     public SwitchParameter Latest { get; set; }
@@ -123,7 +126,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
         }
         // Nobody may take what cannot be restored, or what was made who knows when, for a recent backup.
         if (Latest)
-            points = points.Where(p => p.IsReadable && !p.IsInFuture && !p.IsRenamed)
+            points = points.Where(p => p.IsReadable && p.IsFinished && !p.IsInFuture && !p.IsRenamed)
                 .GroupBy(p => (p.RepositoryId, p.ApplianceId)).Select(g => g.First());
         List<RestorePoint> listed = [.. points];
         foreach (RestorePoint point in listed) Emit(point);

@@ -43,6 +43,7 @@ public sealed class PointTests
                 "before the update"),
             (points[0].IsProtected, points[0].IsEncrypted!.Value, points[0].Verification, points[0].VerifiedUtc!.Value,
                 points[0].Note));
+        Assert.Equal([true, false, true], points.Select(p => p.IsFinished));
         Assert.Equal((null, VerificationState.Unknown, null, false),
             (points[1].SizeBytes, points[1].Verification, points[1].VerifiedUtc, points[1].IsEncrypted!.Value));
         Assert.Equal((5L << 30, VerificationState.Failed, true),
@@ -201,6 +202,49 @@ public sealed class PointTests
             () => repository.RemoveRestorePointAsync(points[1], "test", default));
         await repository.RemoveRestorePointAsync(points[0], "test", default);
         Assert.Equal(points[1].NativeId, Assert.Single(fixture.Cluster.Storage("pbs").Points).Volid);
+    }
+
+    [Fact]
+    public async Task What_a_backup_server_is_still_writing_is_no_point_to_be_left_with()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
+        {
+            for (int i = 1; i <= 2; i++)
+                c.Storage("pbs").Points.Add(ProxmoxFixture.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)));
+            c.StartScheduledBackup(c.Guest(100), c.Storage("pbs"));
+            c.Clock.Advance(TimeSpan.FromMinutes(1));
+        });
+        (_, _, INativeRepository repository) = await fixture.OpenAsync();
+        IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(s_all, default);
+        Assert.Equal([false, true, true], points.Select(p => p.IsFinished));
+        Assert.Equal(["unfinished"],
+            (await repository.VerifyAsync(points[0], TimeSpan.FromDays(30), null, default))
+                .Where(c => c is { Name: "Verification", Result: CheckOutcome.NotEvidenced }).Select(c => c.Actual));
+        Assert.Equal([false, true, true],
+            (await repository.DescribeForRetentionAsync(points, default)).Select(p => p.IsFinished));
+        await ThrowsAsync(ErrorIds.RestorePointIsNewest,
+            () => repository.RemoveRestorePointAsync(points[1], "test", default));
+        Assert.Null(await repository.FindRemovalRefusalAsync(points[2], default));
+        IReadOnlyList<NativePruneRow> plan = await repository.PlanPruneAsync(points[0].ApplianceId,
+            new RetentionLimits(Last: 1), default);
+        Assert.Equal([NativePruneMark.Keep, NativePruneMark.Keep, NativePruneMark.Remove], plan.Select(r => r.Mark));
+
+        fixture.Clock.Advance(TimeSpan.FromMinutes(3));
+        Assert.All(await repository.GetRestorePointsAsync(s_all, default), p => Assert.True(p.IsFinished));
+        Assert.Null(await repository.FindRemovalRefusalAsync(points[1], default));
+    }
+
+    [Fact]
+    public async Task A_file_of_unknown_size_is_finished()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.Storage("nas").Points.Add(new()
+        {
+            Volid = "nas:backup/vzdump-qemu-100-2026_11_20-00_00_00.vma.zst",
+            Vmid = 100,
+            Time = c.Clock.GetUtcNow().AddDays(-3),
+        }));
+        (_, _, INativeRepository repository) = await fixture.OpenAsync("nas");
+        Assert.True(Assert.Single(await repository.GetRestorePointsAsync(s_all, default)).IsFinished);
     }
 
     [Fact]

@@ -87,6 +87,32 @@ public sealed class StorageRetentionTests
     }
 
     [Fact]
+    public async Task What_a_run_is_still_writing_is_marked_never_counted_and_never_the_newest()
+    {
+        await using ProxmoxFixture fixture = await StartAsync(_ => { });
+        fixture.AddPoint(s_newest.AddHours(6)).Size = 1;
+        fixture.AddPoint(s_newest.AddHours(-3)).Size = null;
+        fixture.Do("Set-NataliaRetention natalia-01 -Repository pbs -Last 1 -Force");
+        string table = fixture.Do("Get-NataliaRestorePoint natalia-01 | Out-String -Width 200").Text.Single();
+        Assert.Equal(2, table.Split("UNFINISHED").Length - 1);
+        Assert.Equal("2026-03-04 06:00 True",
+            fixture.Do("Get-NataliaRestorePoint natalia-01 -Latest | ForEach-Object { "
+                + "\"$($_.TimeUtc.ToString('yyyy-MM-dd HH:mm')) $($_.IsFinished)\" }").Text.Single());
+        ScriptResult plan = fixture.Do("Get-NataliaRetentionPlan natalia-01 | ForEach-Object { \"$($_.Action) "
+            + "$($_.Rule)\" }");
+        Assert.Empty(plan.Warnings);
+        Assert.Equal(["Keep Unfinished", "Keep Last", "Remove Unfinished"], plan.Text.Take(3));
+        Assert.All(plan.Text.Skip(3), r => Assert.StartsWith("Remove ", r));
+
+        Assert.Equal("10", fixture.Do("@(Invoke-NataliaRetention natalia-01 -Repository pbs).Count").Text.Single());
+        Assert.Equal(["06:00", "12:00"],
+            fixture.Cluster.Storage("pbs").Points.Select(p => $"{p.Time:HH:mm}").Order());
+        Assert.StartsWith("RestorePointIsNewest,",
+            Assert.Single(fixture.Try(
+                "Get-NataliaRestorePoint natalia-01 -Latest | Remove-NataliaRestorePoint -Confirm:$false").ErrorIds));
+    }
+
+    [Fact]
     public async Task Where_the_storage_says_nothing_the_nodes_own_setting_counts()
     {
         await using ProxmoxFixture fixture =

@@ -111,6 +111,12 @@ internal sealed partial class SimulatedCluster
                     + $"{Regex.Match(disk.Value, "size=([^,]+)").Groups[1].Value}"
                 : $"INFO: exclude disk '{disk.Key}' '{disk.Value.Split(',')[0]}' (backup=no)");
         Log(s, "INFO: backup mode: snapshot");
+        // From here on the server lists it, until the run ends; what a run leaves broken off it removes by itself.
+        var making = new SimulatedPoint { Volid = volid, Vmid = vmid, Time = at, Size = 1, ConfigText = "" };
+        Log(s, null, () =>
+        {
+            if (onServer) storage.Points.Add(making);
+        });
         Log(s, onServer
             ? $"INFO: creating Proxmox Backup Server archive '{archive}'"
             : $"INFO: creating vzdump archive '/mnt/pve/{storage.Name}/dump/{archive}'");
@@ -161,6 +167,7 @@ internal sealed partial class SimulatedCluster
         task.Steps.Add((BackupDuration + s, null, () =>
         {
             guest.Lock = null;
+            storage.Points.Remove(making);
             string? failure = BackupFailure ?? copies?.Invoke();
             if (failure is null || FailureLeavesPoint)
             {
@@ -202,7 +209,11 @@ internal sealed partial class SimulatedCluster
             if (BackupWarnings > 0) task.ExitStatus = $"WARNINGS: {BackupWarnings}";
         }
         ));
-        task.OnStop += () => guest.Lock = null;
+        task.OnStop += () =>
+        {
+            guest.Lock = null;
+            storage.Points.Remove(making);
+        };
         return task;
 
         void Log(TimeSpan after, string? line, Action? effect = null) => task.Steps.Add((after, line, effect));
@@ -338,6 +349,11 @@ internal sealed partial class SimulatedCluster
             t => t.ToString("yyyyMM", CultureInfo.InvariantCulture),
             t => t.ToString("yyyy", CultureInfo.InvariantCulture),
         ];
+        // A backup server keeps the newest of all where that is not finished, and removes the others that are not
+        // (pbs-datastore, prune.rs: remove_incomplete_snapshots). Neither is counted.
+        for (int i = 0; i < points.Count; i++)
+            if (points[i].IsUnfinished && marks[points[i]].Length == 0)
+                marks[points[i]] = i == 0 ? "keep-partial" : "remove";
         string[] names = ["keep-last", "keep-hourly", "keep-daily", "keep-weekly", "keep-monthly", "keep-yearly"];
         for (int i = 0; i < names.Length; i++)
         {

@@ -68,6 +68,9 @@ internal sealed class SimulatedPoint
     internal string? Node { get; init; }
     internal long? Size { get; set; }
     internal long? ApproximateSize { get; set; }
+    /// <summary>A backup server lists it before it has its index, and then without a size; the node says 1
+    /// (PBSPlugin.pm, list_volumes: <c>size => $item->{size} // 1</c>).</summary>
+    internal bool IsUnfinished => Volid.Contains(":backup/vm/") && (Size ?? 1) == 1 && ApproximateSize is null;
     internal bool Protected { get; set; }
     internal string Notes { get; set; } = "";
     internal string? VerifyState { get; set; }

@@ -27,7 +27,8 @@ internal sealed class ArchivedGuests(ProxmoxCluster cluster, StoredPoints points
             {
                 foreach (StoredPoint point in await points.ListAsync(storage.Name, storage.Name, null,
                     cancellationToken, askArchives: false).ConfigureAwait(false))
-                    if (vmids.Contains(point.Vmid) && point.Point.Verification != VerificationState.Failed
+                    if (vmids.Contains(point.Vmid) && point.Point.IsFinished
+                        && point.Point.Verification != VerificationState.Failed
                         && (!newest.TryGetValue(point.Vmid, out StoredPoint? other)
                             || other.Point.CompareTo(point.Point) < 0))
                         newest[point.Vmid] = point;

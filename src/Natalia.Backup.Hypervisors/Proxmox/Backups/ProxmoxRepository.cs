@@ -117,8 +117,10 @@ internal sealed partial class ProxmoxRepository : INativeRepository
         }
         IReadOnlyList<StoredPoint> all = await _points.ListAsync(Storage, Label, stored.Vmid,
             cancellationToken).ConfigureAwait(false);
-        // The newest good one, not the newest: what failed verification is no point to be left with.
-        StoredPoint? newest = all.FirstOrDefault(p => p.Point.Verification != VerificationState.Failed);
+        // The newest good one, not the newest: what failed verification, or is not finished, is no point to be left
+        // with.
+        StoredPoint? newest = all.FirstOrDefault(p =>
+            p.Point.IsFinished && p.Point.Verification != VerificationState.Failed);
         return newest?.Volid != stored.Volid
             ? null
             : new NataliaException(ErrorIds.RestorePointIsNewest, NataliaErrorKind.InvalidOperation,
@@ -205,6 +207,15 @@ internal sealed partial class ProxmoxRepository : INativeRepository
                 ErrorId = ErrorIds.RestorePointDamaged,
                 Detail = "The backup server's verification found damage. The server reads this point in full at the "
                     + "next backup; make one now and verify it.",
+            },
+            _ when !now.IsFinished => template with
+            {
+                Name = "Verification",
+                Result = CheckOutcome.NotEvidenced,
+                Expected = "ok",
+                Actual = "unfinished",
+                Detail = "The backup server has no index of it: a backup is still writing it, or was broken off. It "
+                    + "cannot be restored.",
             },
             VerificationState.Good => template with { Name = "Verification", Expected = "ok", Actual = "ok" },
             _ when StorageKind == "pbs" => template with

@@ -98,7 +98,7 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
         IReadOnlyList<ClusterGuest> guests, bool askArchives, CancellationToken cancellationToken)
     {
         List<StoredPoint> newest = [.. points.Where(p => !names.ContainsKey(p.Vmid)).GroupBy(p => p.Vmid)
-            .Select(g => g.First())];
+            .Select(g => g.FirstOrDefault(p => p.Point.IsFinished) ?? g.First())];
         if (newest.Count == 0) return points;
         foreach (StoredPoint point in points.Where(p => !names.ContainsKey(p.Vmid)))
             if (point.GuestName is string noted) names[point.Vmid] = noted;
@@ -196,6 +196,9 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
             RequestedType = notes?.RequestedType ?? RequestedBackupType.Auto,
             Consistency = notes?.Consistency ?? Consistency.Unknown,
             SizeBytes = size,
+            // A backup server lists what it is still writing, and what was broken off, too: of such a one it has no
+            // index yet, and so knows no size. The node makes a 1 of that.
+            IsFinished = size is not null || !storage.IsBackupServer,
             IsProtected = item.Flag("protected") == true,
             // A file storage does not say; on a backup server the fingerprint of the key is there, or a bare 1.
             IsEncrypted = item.Text("encrypted") is string encrypted
