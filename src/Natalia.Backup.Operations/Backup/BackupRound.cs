@@ -84,12 +84,17 @@ internal sealed class BackupRound(CompletionCache completion, EvidenceBook evide
         RestorePoint point = result.Point;
         await RecordAsync(run, result).ConfigureAwait(false);
         foreach (string warning in result.Warnings) output.WarnInAnyCase(warning);
+        if (cancellationToken.IsCancellationRequested) output.WarnInAnyCase(MadeBeforeStop(run, point));
         if (point.Reason is string reason
             && (point.Consistency == Consistency.Crash || type == RequestedBackupType.Incremental))
             output.Warn($"{run.Target.Name}: {reason}");
         completion.Remember(point);
         output.Emit(point);
+        cancellationToken.ThrowIfCancellationRequested();
     }
+
+    private static string MadeBeforeStop(PlannedRun run, RestorePoint point) =>
+        $"{run.Target.Name}: the restore point {point.RestorePointId} was made before the stop took effect.";
 
     private async Task RecordAsync(PlannedRun run, NativeBackupResult result)
     {
@@ -123,8 +128,7 @@ internal sealed class BackupRound(CompletionCache completion, EvidenceBook evide
         if (outcome.Point is not null)
         {
             if (cancellationToken.IsCancellationRequested)
-                output.WarnInAnyCase($"{run.Target.Name}: the restore point {outcome.Point.RestorePointId} was made "
-                    + "before the stop took effect.");
+                output.WarnInAnyCase(MadeBeforeStop(run, outcome.Point));
             completion.Remember(outcome.Point);
             Describe(run, outcome.Point, renewal);
             output.Emit(outcome.Point with { Requests = outcome.Point.Requests + (renewal?.Requests ?? 0) });

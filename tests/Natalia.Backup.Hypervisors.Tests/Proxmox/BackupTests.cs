@@ -283,6 +283,120 @@ public sealed class BackupTests
     }
 
     [Fact]
+    public async Task A_backup_of_whose_start_nothing_is_known_may_run_and_that_is_told()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
+        bool isAsked = false;
+        fixture.Server.Intercept = r =>
+        {
+            isAsked |= r.Path.EndsWith("/vzdump");
+            return isAsked ? throw new IOException("broken") : null;
+        };
+        NataliaException error = await ThrowsAsync(ErrorIds.RequestOutcomeUnknown,
+            () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
+        Assert.Contains("whether it was carried out is not known", error.Message);
+        Assert.Contains("Looking for it failed: ", error.Message);
+        Assert.Contains("A backup of VM 100 may run on node 'pve1'", error.Message);
+    }
+
+    [Fact]
+    public async Task A_backup_that_began_unseen_is_found_and_stopped_also_when_the_caller_has_stopped()
+    {
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(10));
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
+        using var stop = new CancellationTokenSource();
+        fixture.Server.Intercept = r =>
+        {
+            if (!r.Path.EndsWith("/vzdump")) return null;
+            Assert.Equal(200, fixture.Cluster.Answer(r).Status);
+            stop.Cancel();
+            throw new IOException("broken");
+        };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, stop.Token));
+        Assert.Equal("interrupted by signal", fixture.Cluster.Tasks.Single().ExitStatus);
+    }
+
+    [Fact]
+    public async Task The_point_of_an_earlier_task_is_never_taken_for_the_new_one()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
+        await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
+        SimulatedTask earlier = fixture.Cluster.Tasks.Single();
+        bool isBroken = false;
+        fixture.Server.Intercept = r =>
+        {
+            if (r.Path.EndsWith("/vzdump"))
+            {
+                isBroken = true;
+                throw new IOException("broken");
+            }
+            // As where the node's clock is ahead, so that the earlier task seems to have begun now.
+            return isBroken && r.Path.EndsWith("/tasks")
+                ? SimulatorReply.Ok(new[] { new { upid = Later(earlier.Upid, fixture.Clock.GetUtcNow()) } })
+                : isBroken && r.Path.Contains("/tasks/") ? OfEarlier(r) : null;
+        };
+        NataliaException error = await ThrowsAsync(ErrorIds.RequestOutcomeUnknown,
+            () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
+        Assert.Contains("is an earlier one", error.Message);
+
+        SimulatorReply OfEarlier(SimulatorRequest r) => r.Path.EndsWith("/log")
+            ? r["start"] is null or "0"
+                ? SimulatorReply.Ok(earlier.Log.Select((t, i) => new { n = i + 1, t }))
+                : SimulatorReply.Ok(new[] { new { n = 1, t = "no content" } })
+            : SimulatorReply.Ok(new { status = "stopped", exitstatus = "OK" });
+
+        static string Later(string upid, DateTimeOffset now) =>
+            string.Join(':', upid.Split(':').Select((p, i) => i == 4 ? now.ToUnixTimeSeconds().ToString("X8") : p));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_stop_that_was_refused_or_did_nothing_says_that_the_backup_may_run_on(bool refused)
+    {
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(10));
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
+        using var stop = new CancellationTokenSource();
+        fixture.Server.Intercept = r =>
+        {
+            if (r.Path.EndsWith("/log") && r.Path.Contains("/tasks/")) stop.Cancel();
+            return r.Method != "DELETE" ? null
+                : refused ? SimulatorReply.Fail(500, "no quorum") : SimulatorReply.Ok(null);
+        };
+        NataliaException error = await ThrowsAsync(ErrorIds.TaskNotFinished,
+            () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, stop.Token));
+        Assert.Contains("could not be stopped, and may run on at node 'pve1'", error.Message);
+        Assert.Contains(refused ? "no quorum" : "does not end", error.Message);
+        Assert.Null(fixture.Cluster.Tasks.Single().End);
+    }
+
+    [Fact]
+    public async Task A_point_that_was_made_before_the_stop_took_effect_is_noted_and_told()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
+        using var stop = new CancellationTokenSource();
+        fixture.Server.Intercept = r =>
+        {
+            if (r.Path.EndsWith("/log") && fixture.Clock.Waited > TimeSpan.FromMinutes(1)) stop.Cancel();
+            // It ends by itself when it is to be stopped.
+            if (r.Method == "DELETE") fixture.Clock.Advance(TimeSpan.FromHours(1));
+            return null;
+        };
+        NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null,
+            stop.Token);
+        Assert.True(stop.IsCancellationRequested);
+        Assert.Equal((fixture.Cluster.Storage("pbs").Points.Single().Volid, Consistency.FileSystem),
+            (result.Point.NativeId, result.Point.Consistency));
+        Assert.Contains("consistency=FileSystem", fixture.Cluster.Storage("pbs").Points.Single().Notes);
+    }
+
+    [Fact]
     public async Task A_node_that_is_silent_for_a_while_is_waited_for()
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();

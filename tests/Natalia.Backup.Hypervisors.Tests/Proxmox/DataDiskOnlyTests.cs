@@ -217,6 +217,75 @@ public sealed class DataDiskOnlyTests
     }
 
     [Fact]
+    public async Task While_a_backup_runs_that_may_still_come_to_the_vm_no_disk_is_left_out()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        // It began with other VMs, and bears no number.
+        SimulatedTask nightly = fixture.Cluster.NewTask("pve1", "vzdump", "", "root@pam");
+        nightly.Steps.Add((TimeSpan.FromHours(5), null, null));
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
+        NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked,
+            () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+        Assert.Contains(nightly.Upid, error.Message);
+        Assert.Contains("Nothing was backed up", error.Message);
+        Assert.True(fixture.Clock.Waited >= s_dataOnly.LockTimeout);
+        Assert.DoesNotContain(fixture.Server.Requests, r => r.Method == "PUT");
+
+        // One of another VM alone stands in nobody's way, and this one ends.
+        fixture.Cluster.NewTask("pve1", "vzdump", "101", "root@pam").Steps.Add((TimeSpan.FromHours(50), null, null));
+        fixture.Clock.Advance(nightly.Start + TimeSpan.FromMinutes(290) - fixture.Clock.GetUtcNow());
+        Assert.Empty((await repository.BackupAsync(appliance, s_dataOnly, null, default)).Warnings);
+        Assert.True(fixture.Cluster.Tasks.Last(t => t.Id == "100").Start >= nightly.End);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_backup_that_slipped_in_is_told_also_when_the_run_fails_or_is_stopped(bool cancel)
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.BackupFailure = "no space left");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
+        using var stop = new CancellationTokenSource();
+        SimulatedTask? other = null;
+        fixture.Cluster.OnBackupStart = () =>
+        {
+            // It begins before the run's own, and ends at once.
+            other = fixture.Cluster.NewTask("pve1", "vzdump", "", "root@pam");
+            (other.End, other.ExitStatus) = (fixture.Clock.GetUtcNow(), "OK");
+            if (cancel) stop.Cancel();
+        };
+        NataliaException error = await Assert.ThrowsAnyAsync<NataliaException>(
+            () => repository.BackupAsync(appliance, s_dataOnly, null, stop.Token));
+        Assert.Contains(cancel ? "was stopped" : "no space left", error.Message);
+        Assert.Contains(other!.Upid, error.Message);
+        Assert.Contains("may lack those disks", error.Message);
+    }
+
+    [Fact]
+    public async Task Who_may_not_see_the_backups_of_others_is_told_that_nobody_knows()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.Rights = new()
+        {
+            ["/"] = new[] { "VM.Audit", "VM.Backup", "VM.Config.Disk", "VM.Config.Options", "Datastore.Audit",
+                "Datastore.AllocateSpace", "Datastore.Allocate" }.ToDictionary(r => r, _ => true),
+        });
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
+        NativeBackupResult result = await repository.BackupAsync(appliance, s_dataOnly, null, default);
+        Assert.Contains("Missing: Sys.Audit on /nodes/pve1", Assert.Single(result.Warnings));
+    }
+
+    [Fact]
+    public async Task A_disk_that_was_switched_off_before_a_whole_run_read_it_is_told()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
+        fixture.Cluster.OnBackupStart = () => fixture.Cluster.Guest(100).Config["scsi0"] += ",backup=0";
+        NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
+        Assert.Contains("'scsi0'", Assert.Single(result.Warnings));
+        Assert.Contains("is not in the point", result.Warnings[0]);
+    }
+
+    [Fact]
     public async Task A_disk_that_cannot_be_put_back_is_an_error_that_says_so()
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();

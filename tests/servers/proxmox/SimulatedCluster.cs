@@ -290,7 +290,10 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
             string source = request["source"] ?? "archive";
             int limit = int.Parse(request["limit"] ?? "50");
             var rows = Tasks
-                .Where(t => t.Node == node && !t.IsLost && (source == "all" || (source == "active") == (t.End is null))
+                .Where(t => t.Node == node && !t.IsLost
+                // Those of others are left out, without a word.
+                && (t.User == user || Has($"/nodes/{node}", "Sys.Audit"))
+                && (source == "all" || (source == "active") == (t.End is null))
                 && (request["typefilter"] is null || t.Type == request["typefilter"])
                 && (request["vmid"] is null || t.Id == request["vmid"])
                 && (request["since"] is null || t.Start.ToUnixTimeSeconds() >= long.Parse(request["since"]!))).ToList();

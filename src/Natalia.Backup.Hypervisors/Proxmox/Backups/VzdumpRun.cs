@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
@@ -13,6 +12,10 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
     string label)
 {
     private const int MaximumNoOps = 3;
+    private const int MaximumStops = 3;
+    private static readonly TimeSpan s_lookLimit = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan s_readBackLimit = TimeSpan.FromMinutes(10);
+    private readonly List<string> _started = [];
 
     internal async Task<NativeBackupResult> RunAsync(string vmid, NativeBackupRequest request,
         IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
@@ -38,42 +41,44 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
         List<string> disksToLeaveOut = request.DataDiskOnly
             ? config.Disks.Where(d => d.Key != dataDisk && d.IsBackedUp).Select(d => d.Key).ToList()
             : [];
+        List<string> expected =
+            [.. config.Disks.Where(d => d.IsBackedUp && !disksToLeaveOut.Contains(d.Key)).Select(d => d.Key)];
         var watch = cluster.Client.Clock.GetTimestamp();
         if (disksToLeaveOut.Count == 0)
-            return await DumpAsync(vmid, guest, roles, request, before, warnings, watch, progress,
+            return await DumpAsync(vmid, guest, roles, expected, request, before, warnings, watch, progress,
                 cancellationToken).ConfigureAwait(false);
 
+        var others = new OtherBackups(cluster, vmid);
+        await others.WaitAsync(request.LockTimeout, progress, cancellationToken).ConfigureAwait(false);
         LeftOutMark mark = await leftOut.LeaveOutAsync(vmid, disksToLeaveOut, request.RunId,
             cancellationToken).ConfigureAwait(false);
         NativeBackupResult result;
         try
         {
-            result = await DumpAsync(vmid, guest, roles, request, before, warnings, watch, progress,
+            result = await DumpAsync(vmid, guest, roles, expected, request, before, warnings, watch, progress,
                 cancellationToken).ConfigureAwait(false);
         }
         catch (Exception failure)
         {
             await leftOut.PutBackAsync(vmid, mark, null, failure).ConfigureAwait(false);
-            throw;
+            if (await others.FindAsync(mark, _started).ConfigureAwait(false) is not string missed) throw;
+            var known = failure as NataliaException;
+            if (known is null && failure is not OperationCanceledException) throw;
+            throw new NataliaException(known?.ErrorId ?? ErrorIds.TaskFailed,
+                known?.Kind ?? NataliaErrorKind.InvalidOperation,
+                $"{known?.Message ?? $"The backup of VM {vmid} ('{guest.Name}') was stopped."} {missed}",
+                known?.Target ?? vmid, known?.RecommendedAction, failure);
         }
         await leftOut.PutBackAsync(vmid, mark, result.Point, null).ConfigureAwait(false);
-        try
-        {
-            if (await FindOtherRunAsync(vmid, mark.SinceUtc, request,
-                cancellationToken).ConfigureAwait(false) is string other)
-                warnings.Add(other);
-        }
-        catch (ApiException e)
-        {
-            warnings.Add($"Whether another backup ran while disks of VM {vmid} were left out could not be looked up: "
-                + $"{e.Message}");
-        }
-        return result with { Warnings = [.. warnings] };
+        return await others.FindAsync(mark, _started).ConfigureAwait(false) is string other
+            ? result with { Warnings = [.. result.Warnings, other] }
+            : result;
     }
 
     private async Task<NativeBackupResult> DumpAsync(string vmid, ClusterGuest guest,
-        Dictionary<string, DiskRole> roles, NativeBackupRequest request, IReadOnlyList<StoredPoint> before,
-        List<string> warnings, long watch, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        Dictionary<string, DiskRole> roles, IReadOnlyList<string> expected, NativeBackupRequest request,
+        IReadOnlyList<StoredPoint> before, List<string> warnings, long watch, IProgress<OperationProgress>? progress,
+        CancellationToken cancellationToken)
     {
         BackupLog log = new();
         string what = $"The backup of VM {vmid} ('{guest.Name}') to '{storage}'";
@@ -88,7 +93,6 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             {
                 Timeout = request.Timeout,
                 MaximumInterval = TimeSpan.FromSeconds(10),
-                StopWhenCancelled = true,
                 OnLogLine = line =>
                 {
                     current.Read(line);
@@ -97,7 +101,17 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
                 },
             };
             Upid task = await StartAsync(vmid, request, progress, cancellationToken).ConfigureAwait(false);
-            outcome = await cluster.Tasks.WaitAsync(task, options, cancellationToken).ConfigureAwait(false);
+            _started.Add(task.Text);
+            try
+            {
+                outcome = await cluster.Tasks.WaitAsync(task, options, cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                (outcome, log) = await StopAsync(task, what, vmid).ConfigureAwait(false);
+                // Then the point is there, and is noted and told like any other.
+                if (!outcome.Succeeded) throw;
+            }
             string words = outcome.ExitStatus + "\n" + string.Join("\n", log.Errors);
             if (outcome.State != TaskState.Failed || log.Archive is not null
                 || !ProxmoxCluster.IsLockText(words, out string by))
@@ -108,10 +122,19 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             await cluster.Client.Clock.WaitAsync(TimeSpan.FromSeconds(30), cancellationToken).ConfigureAwait(false);
         }
 
+        // A task that was looked for may be an earlier one, where the clocks differ; its point is not this run's.
+        if (log.Archive is string old
+            && before.Any(b => b.Volid.EndsWith("/" + old, StringComparison.Ordinal)))
+            throw MayRun(new ApiException(ErrorIds.RequestOutcomeUnknown, NataliaErrorKind.Connection,
+                $"Whether {TaskOutcome.Decapitalize(what)} was started is not known: the task {outcome.Task.Text}, "
+                + "which was found, is an earlier one.", vmid, "Look at the node's task list before repeating it."),
+                vmid, outcome.Task.Node, "");
+        // What has ended is read back also when the caller stops now: a point that is there is noted and told.
+        using var limit = new CancellationTokenSource(s_readBackLimit);
         // After a failure too, the storage tells what is there: pruning may have failed although the point is good.
         IReadOnlyList<StoredPoint> after = outcome.State == TaskState.Running
             ? []
-            : await points.ListAsync(storage, label, vmid, cancellationToken).ConfigureAwait(false);
+            : await points.ListAsync(storage, label, vmid, limit.Token).ConfigureAwait(false);
         StoredPoint? made =
             after.FirstOrDefault(
                 p => log.Archive is string archive && (p.Volid.EndsWith("/" + archive, StringComparison.Ordinal)))
@@ -133,6 +156,12 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
                 + string.Join(" | ", outcome.LogTail.Where(l => l.StartsWith("WARN", StringComparison.Ordinal))
                     .DefaultIfEmpty("see its log")));
 
+        // Whoever switched a disk off since this run began has taken it out of its point.
+        warnings.AddRange(log.Disks.Where(d => !d.IsIncluded && expected.Contains(d.DiskId)).Select(d =>
+            $"The disk '{d.DiskId}' of VM {vmid} ('{guest.Name}') was left out by the backup, although it was to be "
+            + $"in it when this run began (another run may have switched it off): it is not in the point "
+            + $"'{made.Volid}'."));
+
         (Consistency consistency, string? reason) = log.Freeze.Conclude(log.WasRunning, outcome.IsLogWhole);
         (BackupType type, string? typeReason) = Classify(request.RequestedType, log);
         CdrBaseline? baseline = request.CdrBaseline?.Invoke(made.Point.TimeUtc);
@@ -140,7 +169,7 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
         {
             CdrBaseline = baseline,
         };
-        await WriteNotesAsync(made, $"{guest.Name} {notes}", warnings, cancellationToken).ConfigureAwait(false);
+        await WriteNotesAsync(made, $"{guest.Name} {notes}", warnings, limit.Token).ConfigureAwait(false);
         IReadOnlyList<NativeBackupDisk> disks = log.Disks;
         RestorePoint point = made.Point with
         {
@@ -206,10 +235,7 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             catch (ApiException e) when (e.ErrorId == ErrorIds.RequestOutcomeUnknown)
             {
                 // It may have started: a second run beside it would be worse than looking.
-                if (await cluster.Tasks.FindStartedAsync(guest.Node, "vzdump", vmid, startUtc.AddSeconds(-2),
-                    cancellationToken).ConfigureAwait(false) is { } started)
-                    return started;
-                throw;
+                return await FindStartedAsync(guest.Node, vmid, startUtc, e).ConfigureAwait(false);
             }
             if (Upid.TryParse(reply.Text, out Upid upid)) return upid;
             answer = reply.Text ?? "";
@@ -221,6 +247,65 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             + $"does so when VM {vmid} does not run on the node that was asked.",
             vmid,
             "The VM may be migrating; try again when it has settled.");
+    }
+
+    /// <summary>
+    /// Looks for a backup whose start was not confirmed, also when the caller wants to stop: it must be known to be
+    /// stopped.
+    /// </summary>
+    private async Task<Upid> FindStartedAsync(string node, string vmid, DateTime startUtc, ApiException unknown)
+    {
+        string trouble = "";
+        using var limit = new CancellationTokenSource(s_lookLimit);
+        try
+        {
+            if (await cluster.Tasks.FindStartedAsync(node, "vzdump", vmid, startUtc.AddSeconds(-2),
+                limit.Token, _started).ConfigureAwait(false) is { } started)
+                return started;
+        }
+        catch (Exception e) when (e is NataliaException or OperationCanceledException)
+        {
+            trouble = $" Looking for it failed: {e.Message}";
+        }
+        throw MayRun(unknown, vmid, node, trouble);
+    }
+
+    private static ApiException MayRun(ApiException unknown, string vmid, string node, string trouble) =>
+        new(unknown.ErrorId, unknown.Kind,
+            $"{unknown.Message}{trouble} A backup of VM {vmid} may run on node '{node}', and make a point.", vmid,
+            unknown.RecommendedAction, unknown)
+        { Status = unknown.Status, ServerText = unknown.ServerText };
+
+    /// <summary>Stops a backup that is not waited for any more.</summary>
+    /// <returns>How it ended, and its log.</returns>
+    /// <exception cref="NataliaException"><c>TaskNotFinished</c>: it may run on. <c>TaskLost</c>: nobody
+    /// knows.</exception>
+    private async Task<(TaskOutcome Outcome, BackupLog Log)> StopAsync(Upid task, string what, string vmid)
+    {
+        string trouble = "";
+        for (int tries = 0; tries < MaximumStops; tries++)
+        {
+            if (tries > 0)
+                await cluster.Client.Clock.WaitAsync(TimeSpan.FromSeconds(5),
+                    CancellationToken.None).ConfigureAwait(false);
+            // It is read from its beginning.
+            var log = new BackupLog();
+            try
+            {
+                TaskOutcome end = await cluster.Tasks.StopAsync(task, log.Read).ConfigureAwait(false);
+                if (end.State == TaskState.Lost) end.ThrowUnlessDone(what, "It was to be stopped.");
+                if (end.State != TaskState.Running) return (end, log);
+                trouble = "it does not end";
+            }
+            catch (Exception e)
+                when (e is NataliaException { ErrorId: not ErrorIds.TaskLost } or OperationCanceledException)
+            {
+                trouble = e.Message.TrimEnd('.');
+            }
+        }
+        throw new NataliaException(ErrorIds.TaskNotFinished, NataliaErrorKind.Timeout,
+            $"{what} could not be stopped, and may run on at node '{task.Node}' and make a point: {trouble}.", vmid,
+            $"Look at the task {task.Text} on the node, and stop it there if it is not wanted.");
     }
 
     private string FindDataDisk(string vmid, ClusterGuest guest, GuestConfig config, NativeBackupRequest request)
@@ -309,24 +394,5 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             warnings.Add($"The notes of the point '{made.Volid}' could not be completed, so later lists will not show "
                 + $"its consistency, nor a count of call records: {e.Message}");
         }
-    }
-
-    /// <summary>
-    /// A scheduled run that read the VM's configuration while disks were switched off has left them out, too.
-    /// </summary>
-    private async Task<string?> FindOtherRunAsync(string vmid, DateTime sinceUtc, NativeBackupRequest request,
-        CancellationToken cancellationToken)
-    {
-        ClusterGuest guest = await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
-        JsonElement tasks = (await cluster.Client.GetAsync(ApiPath.Of($"/nodes/{guest.Node}/tasks"),
-            new ApiArguments { { "source", "all" }, { "typefilter", "vzdump" }, { "since", new DateTimeOffset(sinceUtc,
-                TimeSpan.Zero).ToUnixTimeSeconds() }, { "limit", 100 } },
-            cancellationToken).ConfigureAwait(false)).Data;
-        var others = tasks.Items().Select(t => Upid.TryParse(t.Text("upid"), out Upid u) ? u : null).OfType<Upid>()
-            .Where(u => u.Id is "" || u.Id == vmid).ToList();
-        return others.Count <= 1 ? null
-            : $"Other backups ran on node '{guest.Node}' while disks of VM {vmid} were left out for run "
-                + $"{request.RunId}: {string.Join(", ", others.Select(u => u.Text))}. Their points of this VM may "
-                + "lack those disks.";
     }
 }

@@ -55,6 +55,6 @@ internal sealed record TaskOutcome(Upid Task, TaskState State, int WarningCount,
         return (TaskState.Failed, 0);
     }
 
-    private static string Decapitalize(string text) =>
+    internal static string Decapitalize(string text) =>
         text.Length == 0 ? text : char.ToLowerInvariant(text[0]) + text.Substring(1);
 }

@@ -13,8 +13,6 @@ internal sealed record TaskWaitOptions
     /// Told what is waited for while another operation holds the VM, before the task can start; or null.
     /// </summary>
     internal Action<string>? OnWaiting { get; init; }
-    /// <summary>Whether the task is stopped on the server when the wait is cancelled.</summary>
-    internal bool StopWhenCancelled { get; init; }
     /// <summary>
     /// Whether a cancelled wait goes on, for ten minutes at most, until the task has ended: one that is killed half-way
     /// would leave the VM locked.

@@ -14,7 +14,7 @@ internal sealed class TaskWaiter(ApiClient client)
     private static readonly TimeSpan s_finishLimit = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan s_silenceLimit = TimeSpan.FromMinutes(15);
 
-    /// <summary>Waits for the end. Cancellation leaves the task alone unless the options say otherwise.</summary>
+    /// <summary>Waits for the end. Cancellation leaves the task alone, and waits on where the options say so.</summary>
     internal async Task<TaskOutcome> WaitAsync(Upid task, TaskWaitOptions options, CancellationToken cancellationToken)
     {
         try
@@ -29,16 +29,13 @@ internal sealed class TaskWaiter(ApiClient client)
                 limit.Token).ConfigureAwait(false);
             throw;
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && options.StopWhenCancelled)
-        {
-            await StopAsync(task).ConfigureAwait(false);
-            throw;
-        }
     }
 
     /// <summary>Stops a task and waits until it is gone, for a minute at most.</summary>
+    /// <param name="task">The task.</param>
+    /// <param name="onLogLine">Told every line of the log, from its beginning; or null.</param>
     /// <returns>How it ended; still running when it would not end.</returns>
-    internal async Task<TaskOutcome> StopAsync(Upid task)
+    internal async Task<TaskOutcome> StopAsync(Upid task, Action<string>? onLogLine = null)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         try
@@ -52,7 +49,7 @@ internal sealed class TaskWaiter(ApiClient client)
             return new TaskOutcome(task, TaskState.Lost, 0, $"the server has no record of the task ({e.ServerText})",
                 []);
         }
-        return await PollAsync(task, new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(1) },
+        return await PollAsync(task, new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(1), OnLogLine = onLogLine },
             limit.Token).ConfigureAwait(false);
     }
 
@@ -60,8 +57,14 @@ internal sealed class TaskWaiter(ApiClient client)
     /// Looks for a task whose start was not confirmed: the request broke, or a node in between did not get the answer.
     /// Null when none has appeared.
     /// </summary>
+    /// <param name="node">Where it was to start.</param>
+    /// <param name="type">The type of the task.</param>
+    /// <param name="id">What it is about.</param>
+    /// <param name="sinceUtc">Earlier ones are others.</param>
+    /// <param name="cancellationToken">Stops the look.</param>
+    /// <param name="except">Tasks that are known to be others; or null.</param>
     internal async Task<Upid?> FindStartedAsync(string node, string type, string id, DateTime sinceUtc,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, IReadOnlyCollection<string>? except = null)
     {
         long since = new DateTimeOffset(sinceUtc, TimeSpan.Zero).ToUnixTimeSeconds();
         for (int attempt = 0; attempt < 4; attempt++)
@@ -74,6 +77,7 @@ internal sealed class TaskWaiter(ApiClient client)
             string user = client.User;
             Upid? found = tasks.Items().Select(t => Upid.TryParse(t.Text("upid"), out Upid u) ? u : null)
                 .Where(u => u is not null && u.Type == type && u.Id == id && u.User == user
+                    && except?.Contains(u.Text) != true
                     && new DateTimeOffset(u.StartUtc).ToUnixTimeSeconds() >= since)
                 .OrderBy(u => u!.StartUtc).FirstOrDefault();
             if (found is not null) return found;
