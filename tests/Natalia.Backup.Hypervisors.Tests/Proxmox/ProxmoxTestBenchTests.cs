@@ -38,6 +38,22 @@ public sealed class ProxmoxTestBenchTests : TestBenchConformance
         Assert.Equal(["VM 101 on node 'pve2'", "VM 102 on node 'pve2'"], await UnseenAsync(fixture));
     }
 
+    [Theory]
+    [InlineData("stopped")]
+    [InlineData("unknown")]
+    public async Task A_test_vm_that_runs_is_stopped_and_destroyed_although_the_overview_lags_behind(string listed)
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await RestoreTests.OneAsync(fixture);
+        await using ITestVM test = await hypervisor.Find<ITestBench>()!.PrepareAsync(
+            new RestoreSource.NativePoint(point), new TestVMRequest { IsolatedNetwork = "vmbr9" }, null, default);
+        fixture.Cluster.Guest(101).ListedStatus = listed;
+        await test.StartAsync(default);
+        Assert.True(fixture.Cluster.Guest(101).Running);
+        await test.DestroyAsync(default);
+        Assert.Equal(100, fixture.Cluster.Guests.Single().Vmid);
+    }
+
     private static async Task<IReadOnlyList<string>> UnseenAsync(ProxmoxFixture fixture) =>
         PartialCollection.UnseenOf(await (await fixture.ConnectAsync()).Find<ITestBench>()!.FindAsync(default));
 

@@ -313,6 +313,60 @@ public sealed class RestoreTests
                 fixture.Server.Requests.Last(r => r.Method == "POST" && r.Path.EndsWith("/qemu"))["unique"]));
     }
 
+    [Theory]
+    [InlineData("scsi0", false)]
+    [InlineData("scsi2", true)]
+    public async Task A_point_that_lacks_the_boot_disk_or_one_by_accident_never_goes_over_a_vm(string lacked,
+        bool isByAccident)
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
+        {
+            if (lacked == "scsi2") c.Guest(100).Config[lacked] = "tank:vm-100-disk-2,size=10G";
+            c.Guest(100).Config[lacked] += ",backup=0";
+        });
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        if (isByAccident)
+            fixture.Cluster.Storage("pbs").Points.Single().ConfigText +=
+                $"#[natalia-backup left-out={lacked} run=run1 since=1700000000]\n";
+        fixture.Cluster.Guest(100).Running = false;
+        NataliaException error = await ThrowsAsync(ErrorIds.DiskExcluded,
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+                new NativeRestoreRequest { OverExisting = true }, null, default));
+        Assert.Contains($"does not hold {lacked}, which was left out", error.Message);
+        Assert.DoesNotContain(fixture.Server.Requests, r => r.Method == "POST" && r.Path.EndsWith("/qemu"));
+        NativeRestoreResult copy = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default);
+        Assert.Contains(copy.Warnings, w => w.Contains($"does not hold {lacked}")
+            && w.Contains("cannot boot") == (lacked == "scsi0"));
+    }
+
+    [Fact]
+    public async Task A_disk_that_is_left_out_for_good_is_named_when_a_restore_detaches_it()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(
+            c => c.Guest(100).Config["scsi2"] = "tank:vm-100-disk-2,backup=0,size=10G");
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        fixture.Cluster.Guest(100).Running = false;
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+            new NativeRestoreRequest { OverExisting = true }, null, default);
+        Assert.Contains("does not hold scsi2", Assert.Single(result.Warnings));
+        Assert.Contains("is detached from it", result.Warnings[0]);
+    }
+
+    [Fact]
+    public async Task Whether_a_vm_is_off_says_its_node_and_not_the_overview_that_lags_behind()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        var over = new NativeRestoreRequest { OverExisting = true };
+        fixture.Cluster.Guest(100).ListedStatus = "stopped";
+        await ThrowsAsync(ErrorIds.ApplianceRunning,
+            () => hypervisor.Find<INativeRestore>()!.CheckRestoreAsync(point, over, default));
+        (fixture.Cluster.Guest(100).ListedStatus, fixture.Cluster.Guest(100).Running) = ("unknown", false);
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+            over with { Start = true }, null, default);
+        Assert.Equal("running", result.Appliance.State!.Power);
+    }
+
     [Fact]
     public async Task A_point_of_the_data_disk_alone_says_that_it_cannot_boot_and_never_goes_over_a_vm()
     {

@@ -259,7 +259,8 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
                 int processors = Math.Min(HostProcessors,
                     int.Parse(g.Config.GetValueOrDefault("cores",
                         "1")) * int.Parse(g.Config.GetValueOrDefault("sockets", "1")));
-                (row["name"], row["status"]) = (g.Name, g.Running ? "running" : "stopped");
+                (row["name"], row["status"]) = (g.Name,
+                    g.ListedStatus ?? (g.Running ? "running" : "stopped"));
                 // Numbers come as text from some versions.
                 (row["maxcpu"], row["maxmem"], row["template"]) = (g.Vmid % 2 == 0
                     ? processors

@@ -14,6 +14,8 @@ internal sealed class SimulatedGuest
     /// Where the overview says that it is, while that lags behind a migration; null when it is right.
     /// </summary>
     internal string? ListedNode { get; set; }
+    /// <summary>What the overview says of its power, while that lags behind; null when it is right.</summary>
+    internal string? ListedStatus { get; set; }
     internal bool AgentAnswers { get; set; } = true;
     /// <summary>What the agent says to a freeze; null when it works.</summary>
     internal string? FreezeError { get; set; }

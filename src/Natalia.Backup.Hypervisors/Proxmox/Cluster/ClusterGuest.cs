@@ -12,7 +12,4 @@ internal sealed record ClusterGuest(string Vmid, string? KnownName, string Node,
     internal string Name => KnownName ?? "VM " + Vmid;
 
     internal bool IsRunning => Status == "running";
-
-    /// <summary>Whether the overview knows that it is off. Of a VM whose node is down it knows nothing.</summary>
-    internal bool IsOff => Status == "stopped";
 }

@@ -171,6 +171,16 @@ internal sealed class ProxmoxCluster : IDisposable
                 new RequiredRight("VM.Audit", $"/vms/{guest.Vmid}")).ConfigureAwait(false)).Data);
 
     /// <summary>
+    /// Whether a VM runs at this moment, by its node itself: <c>running</c>, <c>stopped</c>, or null. The overview is
+    /// up to ten seconds behind, and knows nothing at first of a VM that was just made.
+    /// </summary>
+    internal Task<string?> GetPowerAsync(string vmid, CancellationToken cancellationToken) =>
+        AtGuestAsync(vmid, async g =>
+            (await Client.GetAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/status/current"), cancellationToken,
+                new RequiredRight("VM.Audit", $"/vms/{vmid}")).ConfigureAwait(false)).Data.Text("status"),
+            cancellationToken);
+
+    /// <summary>
     /// A VM's configuration as one of many: what stands in the way of one VM is returned, for it must not hide the
     /// others. Both are null when the VM is gone.
     /// </summary>

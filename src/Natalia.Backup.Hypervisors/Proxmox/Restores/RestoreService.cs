@@ -118,7 +118,10 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
     {
         try
         {
-            return await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
+            return await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false) with
+            {
+                Status = await cluster.GetPowerAsync(vmid, cancellationToken).ConfigureAwait(false),
+            };
         }
         catch (NataliaException e)
         {
@@ -151,8 +154,16 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
         ClusterGuest? original = guests.FirstOrDefault(g => g.Vmid == stored.Vmid);
         var warnings = new List<string>();
         if (request.OverExisting)
-            await CheckMayOverwriteAsync(stored, original, request, cancellationToken).ConfigureAwait(false);
+            await CheckMayOverwriteAsync(stored, archived, original, request, cancellationToken).ConfigureAwait(false);
         else CheckNameIsFree(stored, request.NewName ?? archived["name"], guests, warnings);
+        if (MissingDisks(archived) is { Count: > 0 } missing && !stored.Point.IsDataDiskOnly)
+            warnings.Add($"The restore point {stored.Point} does not hold {string.Join(", ", missing)}, which "
+                + $"{(missing.Count == 1 ? "was" : "were")} left out of backups when it was made: "
+                + (request.OverExisting
+                    ? $"what VM {stored.Vmid} has there now is detached from it, and stays as an unused disk."
+                    : missing.Contains(archived.BootDrive ?? "")
+                    ? "the restored VM has none of it, and cannot boot until a system disk is attached."
+                    : "the restored VM has none of it."));
         string node = await ChooseNodeAsync(stored, request.OverExisting ? original!.Node : request.VMHost,
             original?.Node, request.Storage, request.OverExisting ? null : archived,
             cancellationToken).ConfigureAwait(false);
@@ -672,17 +683,22 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
             + $"{reason.TrimEnd('.')}.";
     }
 
-    private async Task CheckMayOverwriteAsync(StoredPoint stored, ClusterGuest? original, NativeRestoreRequest request,
-        CancellationToken cancellationToken)
+    /// <summary>The disks that the point's own configuration names, and the point does not hold.</summary>
+    private static IReadOnlyList<string> MissingDisks(GuestConfig archived) =>
+        [.. archived.Disks.Where(d => !d.IsBackedUp).Select(d => d.Key)];
+
+    private async Task CheckMayOverwriteAsync(StoredPoint stored, GuestConfig archived, ClusterGuest? original,
+        NativeRestoreRequest request, CancellationToken cancellationToken)
     {
         if (request.NativeId is not null && request.NativeId != stored.Vmid)
             throw new ArgumentException("Over the existing VM, no other number can be named.", nameof(request));
         if (original is null) throw cluster.NotFound(stored.Vmid);
         GuestConfig config = await cluster.GetConfigAsync(stored.Vmid, cancellationToken).ConfigureAwait(false);
-        if (!original.IsOff)
+        string? power = await cluster.GetPowerAsync(stored.Vmid, cancellationToken).ConfigureAwait(false);
+        if (power != "stopped")
             throw new NataliaException(ErrorIds.ApplianceRunning, NataliaErrorKind.InvalidOperation,
                 $"VM {stored.Vmid} ('{original.Name}') is "
-                + $"{(original.IsRunning ? "running" : "in a state that the cluster does not know")}; it cannot be "
+                + $"{(power == "running" ? "running" : "in a state that its node does not know")}; it cannot be "
                 + "restored over.",
                 stored.Vmid, "Switch it off first, or restore to a new VM.");
         if (stored.Point.IsDataDiskOnly)
@@ -690,6 +706,17 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
                 $"The restore point {stored.Point} holds the data disk alone; restoring it over VM {stored.Vmid} "
                 + "would detach its system disk.",
                 stored.Point.RestorePointId, "Restore it to a new VM and attach the disk from there.");
+        // What the point does not hold is detached. Where a run of the data disk had switched disks off, the point of
+        // another run lacks them by accident.
+        IReadOnlyList<string> missing = MissingDisks(archived);
+        if (missing.Count > 0
+            && (missing.Contains(archived.BootDrive ?? "") || LeftOutMark.Parse(archived.Description) is not null))
+            throw new NataliaException(ErrorIds.DiskExcluded, NataliaErrorKind.InvalidOperation,
+                $"The restore point {stored.Point} does not hold {string.Join(", ", missing)}, which "
+                + $"{(missing.Count == 1 ? "was" : "were")} left out of backups when it was made; restoring it over "
+                + $"VM {stored.Vmid} would detach what that has there.",
+                stored.Point.RestorePointId,
+                "Choose another point, or restore it to a new VM and attach its disks from there.");
         if (config.CreatedUtc is DateTime created && stored.Point.TimeUtc < created)
             throw new NataliaException(ErrorIds.ApplianceMismatch, NataliaErrorKind.InvalidOperation,
                 $"The restore point {stored.Point} is older than VM {stored.Vmid} ('{original.Name}', made "

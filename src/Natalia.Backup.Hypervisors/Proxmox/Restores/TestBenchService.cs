@@ -152,7 +152,8 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
             throw new NataliaException(ErrorIds.NotATestAppliance, NataliaErrorKind.Security,
                 $"VM {vmid} ('{guest.Name}') does not carry the mark of the test {vm.RunId}, and is not destroyed.",
                 vmid, "Look at what this VM is; its number may have been given to another one.");
-        if (guest.IsRunning)
+        // One that was started a moment ago is still off in the overview, and would be left standing.
+        if (await cluster.GetPowerAsync(vmid, cancellationToken).ConfigureAwait(false) != "stopped")
         {
             TaskOutcome stopped = await cluster.RunAtGuestAsync(vmid, $"The stop of the test VM {vmid}",
                 TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(10) },
