@@ -112,10 +112,12 @@ internal sealed class SessionRegistry : IDisposable
     }
 
     /// <summary>Closes a repository's connection and forgets its name, and ends what is served through it.</summary>
-    internal void Remove(RepositoryConnection repository)
+    /// <returns>What a person should know of what was lost, in sentences.</returns>
+    internal IReadOnlyList<string> Remove(RepositoryConnection repository)
     {
-        Mounts.RemoveOf(repository.Name);
+        IReadOnlyList<string> losses = Mounts.RemoveOf(repository.Name);
         Repositories.Remove(repository);
+        return losses;
     }
 
     private static NataliaException NotNative(HypervisorConnection hypervisor, string applianceName, string why) =>

@@ -26,8 +26,12 @@ internal sealed class Mount(PointMount description, DiskServer server, CountedDi
         IsMarked = mark is { IsHeld: true },
     };
 
-    /// <summary>True when a kept overlay could not be made durable when the mount ended.</summary>
-    internal bool HasLost => overlay is { HasLost: true };
+    /// <summary>That a kept overlay could not be made durable when the mount ended; null when nothing was lost.
+    /// </summary>
+    internal string? Loss => overlay is { HasLost: true }
+        ? $"The overlay '{description.OverlayPath}' could not be made durable: what was written to it last may be "
+            + "missing."
+        : null;
 
     /// <summary>
     /// Ends the service: the clients first, then the overlay, then the mark in the repository. Each part is bounded in

@@ -34,19 +34,26 @@ internal sealed class MountTable
     }
 
     /// <summary>Ends a mount. Not an error when it has ended already.</summary>
-    internal void Remove(Mount mount)
+    /// <returns>What a person should know of what was lost, in a sentence; null when nothing was.</returns>
+    internal string? Remove(Mount mount)
     {
         lock (_gate) _mounts.Remove(mount);
         mount.Dispose();
+        return mount.Loss;
     }
 
     /// <summary>Ends the mounts that read through a repository's session.</summary>
-    internal void RemoveOf(string repository)
+    /// <returns>What a person should know of what was lost, in sentences.</returns>
+    internal IReadOnlyList<string> RemoveOf(string repository)
     {
+        List<string> losses = [];
         foreach (Mount mount in All)
         {
-            if (string.Equals(mount.Repository, repository, StringComparison.OrdinalIgnoreCase)) Remove(mount);
+            if (string.Equals(mount.Repository, repository, StringComparison.OrdinalIgnoreCase)
+                && Remove(mount) is string loss)
+                losses.Add(loss);
         }
+        return losses;
     }
 
     internal void RemoveAll()

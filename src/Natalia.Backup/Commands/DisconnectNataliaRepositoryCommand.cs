@@ -50,9 +50,10 @@ public sealed class DisconnectNataliaRepositoryCommand : NataliaCommand
         foreach (RepositoryConnection connection in Registry.Repositories.ByName(Wildcards.ParseAll(others),
             e => EmitError(e)))
         {
-            if (await ShouldProcessAsync($"{connection.Name} ({connection.Session.Location})",
+            if (!await ShouldProcessAsync($"{connection.Name} ({connection.Session.Location})",
                 "Disconnect").ConfigureAwait(false))
-                Registry.Remove(connection);
+                continue;
+            foreach (string loss in Registry.Remove(connection)) EmitLeftover(loss);
         }
     }
 }

@@ -43,10 +43,9 @@ public sealed class DismountNataliaRestorePointCommand : NataliaCommand
                 string clients = now.Connections == 0
                     ? "" : $", cutting off {Plural.Count(now.Connections, "connection")}";
                 if (!await ShouldProcessAsync($"{now.Uri}", $"Dismount{clients}").ConfigureAwait(false)) continue;
-                await Task.Run(() => Registry.Mounts.Remove(mount), CancellationToken.None).ConfigureAwait(false);
-                if (mount.HasLost)
-                    EmitLeftover($"The overlay '{now.OverlayPath}' could not be made durable: what was written to it "
-                        + "last may be missing.");
+                string? loss = await Task.Run(() => Registry.Mounts.Remove(mount),
+                    CancellationToken.None).ConfigureAwait(false);
+                if (loss is not null) EmitLeftover(loss);
             }
             catch (NataliaException missing)
             {

@@ -85,6 +85,24 @@ public sealed class OverlayTests
         Assert.Equal(before, await File.ReadAllBytesAsync(overlay));
     }
 
+    [Theory]
+    [InlineData("Get-NataliaMount | Dismount-NataliaRestorePoint")]
+    [InlineData("Disconnect-NataliaRepository nas")]
+    public async Task However_a_mount_ends_what_its_kept_overlay_lost_is_told(string end)
+    {
+        using MountRoom room = await MountRoom.MakeAsync();
+        room.Mount("-DiskId scsi1");
+        string overlay = room.File("lost.overlay");
+        Assert.Empty(room.Run("Add-LostMount $args[0]", overlay).ErrorIds);
+        Assert.Equal(2, room.Served().Count);
+
+        EngineSession.Result ended = room.Run(end);
+        Assert.Empty(ended.ErrorIds);
+        Assert.Contains($"The overlay '{overlay}' could not be made durable", Assert.Single(ended.Warnings),
+            StringComparison.Ordinal);
+        Assert.Empty(room.Served());
+    }
+
     [Fact]
     public async Task Without_being_kept_an_overlay_goes_with_its_mount()
     {
