@@ -50,10 +50,13 @@ internal sealed class RestoreTestRoom : IDisposable
     /// <summary>Told each note before it is written.</summary>
     internal Action<string>? OnWrite { get; set; }
 
+    /// <summary>Writes notes.</summary>
+    internal Action<FileStream, byte[]> Write { get; set; } = TestJournal.Overwrite;
+
     internal TestJournal Journal => new(_journal.Path, Clock, (file, note) =>
     {
         OnWrite?.Invoke(Encoding.UTF8.GetString(note));
-        TestJournal.Overwrite(file, note);
+        Write(file, note);
     });
 
     internal string[] Notes => _journal.Files;

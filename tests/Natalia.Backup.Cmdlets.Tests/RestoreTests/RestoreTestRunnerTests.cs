@@ -366,6 +366,24 @@ public sealed class RestoreTestRunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_note_that_is_changed_and_not_cut_to_its_length_is_read_all_the_same()
+    {
+        _room.Answers["audit verify"] = (1, "the chain is cut");
+        _room.Write = (file, note) =>
+        {
+            file.Position = 0;
+            file.Write(note);
+            file.Flush();
+        };
+        RestoreTest test = await _room.TestAsync(await _room.PlanAsync() with { KeepOnFailure = true });
+
+        Assert.True(test.IsKept);
+        await _room.SweepAsync(test.ApplianceId);
+        Assert.Empty(_room.TestVMs);
+        Assert.Empty(_room.Notes);
+    }
+
+    [Fact]
     public async Task A_passed_test_is_not_kept()
     {
         RestoreTest test = await _room.TestAsync(await _room.PlanAsync() with { KeepOnFailure = true });
