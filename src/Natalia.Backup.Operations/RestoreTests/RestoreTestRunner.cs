@@ -74,10 +74,18 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
             failure = e;
         }
         string? left = await CloseGuestAsync().ConfigureAwait(false);
-        bool isKept = failure is null && plan.KeepOnFailure && _vm is not null
-            && Conclude(_checks) != RestoreTestResult.Passed && TryKeep(entry);
-        if (!isKept) left = await DestroyAsync(entry).ConfigureAwait(false) ?? left;
-        if (_serving is not null) await _serving.DisposeAsync().ConfigureAwait(false);
+        bool isKept = false;
+        try
+        {
+            isKept = failure is null && plan.KeepOnFailure && _vm is not null
+                && Conclude(_checks) != RestoreTestResult.Passed && TryKeep(entry);
+            if (!isKept) left = await DestroyAsync(entry).ConfigureAwait(false) ?? left;
+        }
+        finally
+        {
+            string? served = await EndServingAsync().ConfigureAwait(false);
+            left ??= served;
+        }
         if (failure is not null) return new RestoreTestOutcome(null, failure, left);
         RestoreTest test = Describe() with { IsKept = isKept, Duration = clock.GetElapsedTime(watch) };
         return new RestoreTestOutcome(test, null, left);
@@ -317,9 +325,24 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
             await _guest.DisposeAsync().ConfigureAwait(false);
             return null;
         }
-        catch (NataliaException e)
+        // Whatever it is: the VM is still to be destroyed, and the test to be recorded.
+        catch (Exception e)
         {
             return $"The way into the test VM {_vm!.Info} could not be closed: {e.Message}";
+        }
+    }
+
+    private async Task<string?> EndServingAsync()
+    {
+        if (_serving is null) return null;
+        try
+        {
+            await _serving.DisposeAsync().ConfigureAwait(false);
+            return null;
+        }
+        catch (Exception e)
+        {
+            return $"The serving of the disks of {_point} could not be ended: {e.Message}";
         }
     }
 
@@ -374,7 +397,7 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
                 : _vm is null && PartialCollection.UnseenOf(there) is { Count: > 0 } unseen ? Unsure(unseen)
                 : Passed(_vm is null ? "nothing was made, or it was removed" : "gone", null);
         }
-        catch (Exception e) when (e is NataliaException or OperationCanceledException)
+        catch (Exception e)
         {
             check = Stays(_vm?.Info.ToString() ?? _runId, e.Message,
                 (e as NataliaException)?.ErrorId ?? ErrorIds.TaskNotFinished);

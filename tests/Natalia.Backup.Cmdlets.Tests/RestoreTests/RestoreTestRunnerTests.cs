@@ -384,6 +384,32 @@ public sealed class RestoreTestRunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_way_into_the_guest_that_cannot_be_closed_leaves_neither_the_vm_nor_the_test_unrecorded()
+    {
+        _room.Site.OnClose = () => throw new IOException("The pipe is broken.");
+        RestoreTestOutcome outcome = await _room.RunAsync(await _room.PlanAsync());
+
+        Assert.Equal(RestoreTestResult.Passed, outcome.Test!.Result);
+        Assert.Contains("The pipe is broken.", outcome.Left, StringComparison.Ordinal);
+        Assert.Empty(_room.TestVMs);
+        Assert.Empty(_room.Notes);
+    }
+
+    [Fact]
+    public async Task Whatever_the_destruction_fails_with_the_test_is_told_and_its_note_stays()
+    {
+        _room.Site.OnCall = name =>
+        {
+            if (name == "DestroyTestVMAsync") throw new InvalidOperationException("Nobody foresaw this.");
+        };
+        RestoreTestOutcome outcome = await _room.RunAsync(await _room.PlanAsync());
+
+        Assert.Equal("Destroyed", Assert.Single(outcome.Test!.Checks, c => c.Result == CheckOutcome.Failed).Name);
+        Assert.Contains("Nobody foresaw this.", outcome.Left, StringComparison.Ordinal);
+        Assert.Single(_room.Notes);
+    }
+
+    [Fact]
     public async Task A_passed_test_is_not_kept()
     {
         RestoreTest test = await _room.TestAsync(await _room.PlanAsync() with { KeepOnFailure = true });

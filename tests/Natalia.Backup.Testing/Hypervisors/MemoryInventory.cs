@@ -32,6 +32,9 @@ public sealed class MemoryInventory
     /// <summary>Called with the name of each call before it is carried out; throws to make it fail.</summary>
     public Action<string>? OnCall { get; set; }
 
+    /// <summary>Called when the way into a guest is closed; throws to make that fail.</summary>
+    public Action? OnClose { get; set; }
+
     /// <summary>What cannot be looked at now, as the hosts that are down.</summary>
     public List<string> Unseen { get; } = [];
 

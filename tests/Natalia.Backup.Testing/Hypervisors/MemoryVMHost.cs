@@ -174,8 +174,14 @@ public sealed class MemoryVMHost(MemoryInventory inventory) : IHypervisor, IAppl
             return await run(command, cancellationToken);
         }
 
-        public ValueTask DisposeAsync() => default;
+        public ValueTask DisposeAsync()
+        {
+            host.OnClose?.Invoke();
+            return default;
+        }
     }
+
+    private Action? OnClose => inventory.OnClose;
 
     private Func<GuestCommand, CancellationToken, Task<GuestCommandResult>>? OnRun => inventory.OnRun;
 
