@@ -27,6 +27,12 @@ internal sealed class PointServing(Func<CancellationToken, Task<OpenPoint>> open
     private ReaderMark? _mark;
     private NbdServer? _server;
 
+    /// <summary>
+    /// Told, by several threads at once, why a disk could not be read or written: the VM gets a number at most, and
+    /// tells nobody.
+    /// </summary>
+    internal Action<NataliaException>? OnTrouble { get; set; }
+
     /// <summary>Begins to serve.</summary>
     /// <param name="diskIds">The disks; each export has the name of its own.</param>
     /// <param name="socket">The socket, in a folder that this user alone can reach.</param>
@@ -45,8 +51,9 @@ internal sealed class PointServing(Func<CancellationToken, Task<OpenPoint>> open
                     opened.Point.RestorePointId, diskId, below.SizeBytes),
                 Path.Combine(Path.GetDirectoryName(socket)!, $"{Guid.NewGuid():N}.overlay"),
                 overlayLimit ?? below.SizeBytes + OverlaySlack, keep: false);
-            _disks.Add(disk);
-            exports.Add(new NbdExport(diskId, $"Disk {diskId} of {opened.Point}", disk));
+            var watched = new WatchedDisk(disk, trouble => OnTrouble?.Invoke(trouble));
+            _disks.Add(watched);
+            exports.Add(new NbdExport(diskId, $"Disk {diskId} of {opened.Point}", watched));
         }
         _server = new NbdServer(new ListenOptions { SocketPath = socket, Clock = clock }, exports);
         _server.Start();

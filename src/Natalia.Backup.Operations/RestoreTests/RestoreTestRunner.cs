@@ -39,6 +39,8 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
     /// <summary>Why something may be there that no search finds; null when nothing is.</summary>
     private RemainingVMException? _remaining;
     private IGuest? _guest;
+    /// <summary>Why a disk that is served could not be read or written, as far as it was told.</summary>
+    private NataliaException? _trouble;
     private TimeSpan? _restore;
     private TimeSpan _boot, _inside;
     private DateTime _startedUtc;
@@ -56,6 +58,7 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
         long watch = clock.GetTimestamp();
         _startedUtc = clock.UtcNow();
         _stop = cancellationToken;
+        if (_serving is not null) _serving.OnTrouble = Note;
         using TestJournal.Entry entry = journal.Begin(_runId, _point.ApplianceId, plan.Bench);
         Exception? failure = null;
         try
@@ -471,8 +474,36 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
                 ErrorId = ErrorIds.TaskNotFinished,
             };
         }
+        check = BlameServing(check);
         _checks.Add(Named(name, check with { Target = check.Target ?? target }, clock.GetElapsedTime(watch)));
         if (!isInside && check.Result != CheckOutcome.Passed) _stepFailed ??= name;
+    }
+
+    /// <summary>
+    /// A VM that runs from the repository and cannot read its disk fails as one whose data is damaged. Why it could not
+    /// tells which it was.
+    /// </summary>
+    private CheckResult BlameServing(CheckResult check)
+    {
+        NataliaException? trouble = Volatile.Read(ref _trouble);
+        if (trouble is null || check.Result != CheckOutcome.Failed || check.ErrorId == ErrorIds.IsolationNotProven)
+            return check;
+        string told = $"A disk of the VM could not be served: {trouble.Message} {trouble.RecommendedAction}".TrimEnd();
+        check = check with { Detail = DisplayText.Clean($"{check.Detail} {told}".TrimStart()) };
+        return StepFailure.Judge(trouble) == CheckOutcome.Failed
+            ? check
+            : check with { Result = CheckOutcome.NotEvidenced, ErrorId = trouble.ErrorId };
+    }
+
+    /// <summary>Of several troubles the first counts, and damage before all that says nothing of the point.</summary>
+    private void Note(NataliaException trouble)
+    {
+        lock (_checks)
+        {
+            if (_trouble is null || (StepFailure.Judge(_trouble) != CheckOutcome.Failed
+                && StepFailure.Judge(trouble) == CheckOutcome.Failed))
+                Volatile.Write(ref _trouble, trouble);
+        }
     }
 
     /// <summary>What cannot be made because a step before it was not: said, and not left out.</summary>

@@ -9,8 +9,8 @@ namespace Natalia.Backup.Operations.RestoreTests;
 internal static class StepFailure
 {
     /// <summary>
-    /// Rights, connections, settings and room for names: nothing of it speaks of the point. Everything else does: its
-    /// data cannot be read, its VM does not start, its guest does not answer.
+    /// Rights, connections, settings, and room for names and overlays: nothing of it speaks of the point. Everything
+    /// else does: its data cannot be read, its VM does not start, its guest does not answer.
     /// </summary>
     private static readonly HashSet<string> s_circumstances = new(StringComparer.Ordinal)
     {
@@ -25,7 +25,7 @@ internal static class StepFailure
         ErrorIds.SystemImageNotSupported, ErrorIds.SystemImageDamaged, ErrorIds.DiskInUse, ErrorIds.DiskAccessDenied,
         ErrorIds.SshHostKeyNotTrusted, ErrorIds.SshHostKeyRequired, ErrorIds.SshKeyInvalid,
         ErrorIds.GuestCredentialRequired, ErrorIds.GuestCommandTimeout, ErrorIds.GuestCommandFailed,
-        ErrorIds.GuestCommandInvalid,
+        ErrorIds.GuestCommandInvalid, ErrorIds.AddressNotAvailable, ErrorIds.OverlayFull, ErrorIds.OverlayFailed,
     };
 
     /// <summary>Failed, or NotEvidenced.</summary>

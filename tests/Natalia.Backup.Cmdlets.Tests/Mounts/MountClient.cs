@@ -38,17 +38,40 @@ internal sealed class MountClient : IDisposable
     internal static async Task<MountClient> OpenAsync(PointMount mount, IPAddress? from = null)
     {
         MountClient client = await ConnectAsync(mount, from);
-        byte[] name = Encoding.UTF8.GetBytes(new Uri(mount.Uri).AbsolutePath.TrimStart('/'));
-        client.Take(18);
+        client.Agree(new Uri(mount.Uri).AbsolutePath.TrimStart('/'), mount.SizeBytes);
+        return client;
+    }
+
+    /// <summary>Connects to a disk that is served by NBD at a socket of the file system, and agrees on everything.
+    /// </summary>
+    internal static async Task<MountClient> OpenAsync(string path, string export, long sizeBytes)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
+        {
+            ReceiveTimeout = WithinMilliseconds,
+            SendTimeout = WithinMilliseconds,
+        };
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(path));
+        var client = new MountClient(new NetworkStream(socket, ownsSocket: true));
+        client.Agree(export, sizeBytes);
+        return client;
+    }
+
+    private void Agree(string export, long sizeBytes)
+    {
+        byte[] name = Encoding.UTF8.GetBytes(export);
+        Take(18);
         var option = new byte[4 + 16];
         option[3] = 3;
         Encoding.ASCII.GetBytes("IHAVEOPT", option.AsSpan(4));
         option[15] = 1;
         BinaryPrimitives.WriteInt32BigEndian(option.AsSpan(16), name.Length);
-        client._stream.Write([.. option, .. name]);
-        Assert.Equal(mount.SizeBytes, BinaryPrimitives.ReadInt64BigEndian(client.Take(10)));
-        return client;
+        _stream.Write([.. option, .. name]);
+        Assert.Equal(sizeBytes, BinaryPrimitives.ReadInt64BigEndian(Take(10)));
     }
+
+    /// <returns>The error, or 0.</returns>
+    internal uint TryRead(long offset, int length) => Ask(ReadCommand, offset, length, []);
 
     internal byte[] Read(long offset, int length)
     {

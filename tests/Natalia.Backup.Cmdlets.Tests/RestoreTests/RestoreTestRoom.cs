@@ -47,6 +47,9 @@ internal sealed class RestoreTestRoom : IDisposable
         [$"cdr count --day {Day} --zone UTC"] = (0, "20000\n"),
     };
 
+    /// <summary>What the points of the newest plan lie in.</summary>
+    internal HookStore Store { get; private set; } = new(new Engine.Storage.MemoryStore());
+
     /// <summary>Told each note before it is written.</summary>
     internal Action<string>? OnWrite { get; set; }
 
@@ -79,7 +82,8 @@ internal sealed class RestoreTestRoom : IDisposable
 
     internal async Task<RestoreTestPlan> PlanAsync(long? baseline = 20_000, int lifetime = int.MaxValue)
     {
-        Repository repository = await _bench.CreateAsync(new FaultStore(new Engine.Storage.MemoryStore()));
+        Store = new HookStore(new Engine.Storage.MemoryStore());
+        Repository repository = await _bench.CreateAsync(new FaultStore(Store));
         RestorePoint point = await repository.BackupAsync(new BackupRequest
         {
             Appliance = RepositoryFixture.Appliance with

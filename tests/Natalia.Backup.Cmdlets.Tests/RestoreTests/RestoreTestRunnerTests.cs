@@ -1,7 +1,9 @@
+using Natalia.Backup.Cmdlets.Tests.Mounts;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.RestoreTests;
+using Natalia.Backup.Testing;
 using Natalia.Backup.Testing.Hypervisors;
 
 namespace Natalia.Backup.Cmdlets.Tests.RestoreTests;
@@ -409,6 +411,39 @@ public sealed class RestoreTestRunnerTests : IDisposable
         Assert.Single(_room.Notes);
     }
 
+    [Theory]
+    [InlineData(ErrorIds.StoreUnavailable, RestoreTestResult.NotTested)]
+    [InlineData(ErrorIds.OverlayFull, RestoreTestResult.NotTested)]
+    [InlineData(ErrorIds.ObjectDamaged, RestoreTestResult.Failed)]
+    public async Task A_disk_that_is_served_and_cannot_be_read_fails_the_test_only_where_it_is_damaged(string id,
+        RestoreTestResult result)
+    {
+        using var folder = new TemporaryFolder();
+        RestoreTestPlan plan = await _room.PlanAsync();
+        plan = plan with { ServedDisks = ["scsi1"], TestBench = new ServingBench(plan.TestBench, folder["disks"]) };
+        Func<GuestCommand, CancellationToken, Task<GuestCommandResult>> healthy = _room.Site.OnRun!;
+        _room.Site.OnRun = async (command, token) =>
+        {
+            if (command.Arguments[^1] != "check-integrity") return await healthy(command, token);
+            _room.Store.Before = call => call.StartsWith("read ", StringComparison.Ordinal)
+                ? throw Error(id)
+                : Task.CompletedTask;
+            using MountClient client = await MountClient.OpenAsync(folder["disks"], "scsi1", 300_000);
+            Assert.NotEqual(0u, client.TryRead(0, 300_000));
+            return new GuestCommandResult(1, null, "Input/output error", "", false, TimeSpan.Zero);
+        };
+        RestoreTest test = await _room.TestAsync(plan);
+
+        Assert.Equal(result, test.Result);
+        CheckResult check = test.Checks.Single(c => c.Name == "Integrity");
+        Assert.Equal(result == RestoreTestResult.Failed ? CheckOutcome.Failed : CheckOutcome.NotEvidenced,
+            check.Result);
+        Assert.Contains("As the test said.", check.Detail, StringComparison.Ordinal);
+        Assert.Contains("As the test said.", test.Reason, StringComparison.Ordinal);
+        if (result == RestoreTestResult.NotTested) Assert.Equal(id, check.ErrorId);
+        Assert.Equal(6, test.Checks.Count(c => c.Result == CheckOutcome.Passed));
+    }
+
     [Fact]
     public async Task A_passed_test_is_not_kept()
     {
@@ -538,6 +573,20 @@ public sealed class RestoreTestRunnerTests : IDisposable
         _room.Site.OnCall = null;
         Assert.Single(_room.TestVMs);
         Assert.Single(_room.Notes);
+    }
+
+    /// <summary>Serves what a plan wants served, beside a VM that has its own copy.</summary>
+    private sealed class ServingBench(ITestBench bench, string socket) : ITestBench
+    {
+        public async Task<ITestVM> PrepareAsync(RestoreSource from, TestVMRequest request,
+            IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        {
+            await request.ServedDisks!.ServeAsync(socket, cancellationToken);
+            return await bench.PrepareAsync(from, request with { ServedDisks = null }, progress, cancellationToken);
+        }
+
+        public Task<IReadOnlyList<ITestVM>> FindAsync(CancellationToken cancellationToken) =>
+            bench.FindAsync(cancellationToken);
     }
 
     private MemoryVM Test() => _room.Site.VMs[_room.TestVMs.Single()];
