@@ -49,6 +49,18 @@ internal static class CheckScripts
             PSObject? last = block.InvokeWithContext(null, [new PSVariable("_", subject)], subject).LastOrDefault();
             return Judge(name, last);
         }
+        catch (Exception e) when (e is ExitException or LoopFlowException)
+        {
+            // It would leave all of the test, and no verdict.
+            return new CheckResult
+            {
+                Name = name,
+                Result = CheckOutcome.Failed,
+                Actual = "the script was left",
+                Detail = "The script was left with 'exit', 'break' or 'continue', and gave no verdict: write a Boolean "
+                    + "and use 'return'.",
+            };
+        }
         catch (Exception e) when (e is RuntimeException and not PipelineStoppedException)
         {
             // What a script of checks throws is what it found, as in Pester.

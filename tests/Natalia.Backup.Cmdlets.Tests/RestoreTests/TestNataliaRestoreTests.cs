@@ -160,6 +160,19 @@ public sealed class TestNataliaRestoreTests : IDisposable
     }
 
     [Fact]
+    public void A_check_that_leaves_its_script_fails_and_the_test_goes_on()
+    {
+        Run("Invoke-NataliaBackup natalia-test -CdrBaseline 20000");
+        RestoreTest test = Test("Test-NataliaRestore natalia-test -ErrorAction SilentlyContinue -Check @{ A = { exit 1 "
+            + "} }, @{ B = { break } }, @{ C = { continue } }, @{ D = { $true } }");
+
+        Assert.Equal([("A", CheckOutcome.Failed), ("B", CheckOutcome.Failed), ("C", CheckOutcome.Failed),
+            ("D", CheckOutcome.Passed)], test.Checks.Take(6..10).Select(c => (c.Name, c.Result)));
+        Assert.Contains("'exit'", test.Checks[6].Detail, StringComparison.Ordinal);
+        Assert.Equal("Passed", test.Checks[^1].Result.ToString());
+    }
+
+    [Fact]
     public void A_counting_command_counts_when_the_point_is_made()
     {
         Run("param($b) Add-Fake $b -Name live", new MemoryVMHost(_site));
@@ -183,8 +196,8 @@ public sealed class TestNataliaRestoreTests : IDisposable
     public void Settings_are_kept_changed_one_by_one_and_taken_back()
     {
         Run("Set-NataliaAppliance natalia-test -Tolerance 1.5 -BootTimeoutMinutes 3 -AuditCommand '/bin/a', 'b c' "
-            + "-BusinessCalendar @{ TimeZone = 'Europe/Paris'; Weekend = 'Friday', 'Saturday'; "
-            + "Holidays = [datetime]'2026-12-25', '01-01' }");
+            + "-BusinessCalendar @{ TimeZone = 'Europe/Paris'; "
+            + "Weekend = 'Friday', 'Saturday'; Holidays = [datetime]'2026-12-25', '01-01' }");
         RestoreTestSettings settings = Settings();
 
         Assert.Equal((1.5m, 3, null, "bench"), (settings.Tolerance, settings.BootTimeoutMinutes,
