@@ -83,14 +83,13 @@ internal sealed class RestoreTestPlanner(SessionRegistry registry, RestoreTestWi
         return newest;
     }
 
-    /// <summary>Of several points the one whose appliance was tested longest ago; one that never was comes first.
-    /// </summary>
-    internal static LocatedPoint? LongestAgo(IReadOnlyList<LocatedPoint> points, IReadOnlyList<RestoreTest> tests) =>
-        points.OrderBy(p => tests.Where(t => t.ApplianceId == p.Point.ApplianceId).Select(t => t.StartedUtc)
+    /// <summary>Points in the order in which their appliances were tested; those that never were come first.</summary>
+    internal static IReadOnlyList<LocatedPoint> InTurn(IReadOnlyList<LocatedPoint> points,
+        IReadOnlyList<RestoreTest> tests) =>
+        [.. points.OrderBy(p => tests.Where(t => t.ApplianceId == p.Point.ApplianceId).Select(t => t.StartedUtc)
                 .DefaultIfEmpty(DateTime.MinValue).Max())
             .ThenBy(p => p.Point.ApplianceName, StringComparer.OrdinalIgnoreCase)
-            .ThenBy(p => p.Point.ApplianceId, StringComparer.Ordinal)
-            .FirstOrDefault();
+            .ThenBy(p => p.Point.ApplianceId, StringComparer.Ordinal)];
 
     /// <summary>What the test of a point comes to.</summary>
     /// <exception cref="NataliaException">

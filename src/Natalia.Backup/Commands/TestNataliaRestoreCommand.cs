@@ -109,7 +109,8 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
 
     /// <summary>
     /// Of the appliances that are meant, all enrolled ones when none is named, test the one alone that was tested
-    /// longest ago. Not with a restore point.
+    /// longest ago. One for which no test can be planned is an error, and the next one is tested in its place. Those of
+    /// a storage that keeps no evidence are left out, with an error. Not with a restore point.
     /// </summary>
     [Parameter]
     public SwitchParameter Rotate { get; set; }
@@ -315,7 +316,7 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
     private protected override async Task EndAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<LocatedPoint> points = Rotate
-            ? await LongestAgoAsync(cancellationToken).ConfigureAwait(false)
+            ? await InTurnAsync(cancellationToken).ConfigureAwait(false)
             : _points;
         var planner = new RestoreTestPlanner(Registry, _wishes, _directory!);
         List<RestoreTestPlan> plans = [];
@@ -331,6 +332,9 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
                             + "destroy it")
                     .ConfigureAwait(false))
                     plans.Add(plan);
+                // It is this one's turn. Those after it are for one that cannot be tested: it would be its turn for
+                // ever.
+                if (Rotate) break;
             }
             catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
             {
@@ -388,7 +392,8 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
     private IReadOnlyList<RepositoryConnection> RepositoriesToSearch() =>
         Registry.RepositoriesWithPoints(Repository is { Length: > 0 } named ? [named] : null, null);
 
-    private async Task<IReadOnlyList<LocatedPoint>> LongestAgoAsync(CancellationToken cancellationToken)
+    /// <summary>The points of which the first is to be tested, and in its place the next.</summary>
+    private async Task<IReadOnlyList<LocatedPoint>> InTurnAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<LocatedPoint> candidates = _points;
         List<RepositoryConnection> repositories = [.. candidates.Select(p => p.Repository).Distinct()];
@@ -400,11 +405,24 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
             if (enrolled.Count > 0)
                 candidates = [.. candidates.Where(p => enrolled.Contains(p.Point.ApplianceId))];
         }
+        // What leaves no record is never tested as far as anybody can tell: it would be the same one's turn for ever.
+        if (candidates.Count > 1)
+        {
+            foreach (IGrouping<RepositoryConnection, LocatedPoint> storage in candidates
+                .Where(p => !p.Repository.IsOwn && p.Repository.Evidence is null).GroupBy(p => p.Repository))
+            {
+                DeferError(new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+                    $"-Rotate leaves out {Plural.Count(storage.Count(), "appliance")} of '{storage.Key.Name}': that "
+                    + "keeps no record of restore tests, so that nobody knows whose turn it is.", storage.Key.Name,
+                    "Connect it with -EvidenceRepository, or name an appliance without -Rotate."),
+                    storage.Key.Session);
+            }
+            candidates = [.. candidates.Where(p => p.Repository.IsOwn || p.Repository.Evidence is not null)];
+        }
         IReadOnlyList<RestoreTest> tests = await new RestoreTestBook(Registry, Evidence).ReadAsync(repositories,
             [.. candidates.Select(p => p.Point.ApplianceId).Distinct()], null, null, DeferError,
             cancellationToken).ConfigureAwait(false);
-        LocatedPoint? one = RestoreTestPlanner.LongestAgo(candidates, tests);
-        if (one is not null) return [one];
+        if (candidates.Count > 0) return RestoreTestPlanner.InTurn(candidates, tests);
         if (!HasErrors)
             throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound,
                 "There is no restore point to test.", recommendedAction: "Invoke-NataliaBackup makes one.");

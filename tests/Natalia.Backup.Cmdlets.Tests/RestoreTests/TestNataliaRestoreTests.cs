@@ -160,6 +160,24 @@ public sealed class TestNataliaRestoreTests : IDisposable
     }
 
     [Fact]
+    public void Rotation_passes_over_what_cannot_be_tested_and_tells_of_it()
+    {
+        var other = new FakeHypervisor { TimeUtc = _hypervisor.TimeUtc, VMName = "natalia-other", VMId = 'e' };
+        Run("param($h, $b) Add-Fake $h -Name others; Add-Fake $b -Name away", other, new MemoryVMHost(_site));
+        Run("Set-NataliaAppliance natalia-other -Repository nas -TestBench away -IsolatedNetwork nowhere "
+            + $"-SystemImage '{_folder["system.raw"]}'");
+        Run("Invoke-NataliaBackup natalia-test -CdrBaseline 20000; Invoke-NataliaBackup natalia-other "
+            + "-CdrBaseline 20000; Disconnect-NataliaHypervisor away");
+
+        for (int run = 0; run < 2; run++)
+        {
+            EngineSession.Result result = _session.Run("Test-NataliaRestore -Rotate");
+            Assert.Equal(["HypervisorNotConnected"], result.ErrorIds);
+            Assert.Equal("natalia-test", result.Output.Single().Properties["ApplianceName"].Value);
+        }
+    }
+
+    [Fact]
     public void A_check_that_leaves_its_script_fails_and_the_test_goes_on()
     {
         Run("Invoke-NataliaBackup natalia-test -CdrBaseline 20000");
