@@ -165,7 +165,7 @@ public sealed class PointDisk : IServedDisk
             await Task.Run(() => _reader.ReadAsync(leaf, wanted, _closing.Token)).ConfigureAwait(false);
             foreach (BlockCache.Entry entry in entries) entry.Complete();
         }
-        catch (NataliaException) when (entries.Count > 1)
+        catch (NataliaException failure) when (entries.Count > 1 && !IsOfStore(failure))
         {
             // One that is damaged must not keep those beside it from being had.
             foreach (BlockCache.Entry entry in entries) await LoadAsync(leaf, [entry]).ConfigureAwait(false);
@@ -175,6 +175,14 @@ public sealed class PointDisk : IServedDisk
             foreach (BlockCache.Entry entry in entries) entry.Fail(failure);
         }
     }
+
+    /// <summary>
+    /// True for what would be said of each block beside it as well: asked for singly, a store that is away is waited
+    /// for as often as there are blocks.
+    /// </summary>
+    private static bool IsOfStore(NataliaException failure) => failure.ErrorId is ErrorIds.StoreUnavailable
+        or ErrorIds.StoreThrottled or ErrorIds.StoreAccessDenied or ErrorIds.StoreCredentialRefused
+        or ErrorIds.StoreCertificateRefused;
 
     private void ReadAhead(long from, long to)
     {

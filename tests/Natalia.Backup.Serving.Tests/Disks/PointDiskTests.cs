@@ -149,6 +149,33 @@ public sealed class PointDiskTests
     }
 
     [Fact]
+    public async Task A_store_that_is_away_is_asked_once_for_blocks_that_are_read_together()
+    {
+        byte[] bytes = new byte[4 << 20];
+        new Random(7).NextBytes(bytes);
+        using ServedPoint served = await ServedPoint.MakeAsync(bytes);
+        var store = new HookStore(served.Fixture.Store);
+        using Repository repository = await served.Fixture.OpenAsync(store);
+        using var disk = new PointDisk((await repository.OpenPointAsync(served.Point, default)).OpenDisk(null));
+        var buffer = new byte[512 << 10];
+        await disk.ReadAsync(0, buffer.AsMemory(0, 4096), default);
+        int reads = 0;
+        store.Before = call =>
+        {
+            if (!call.StartsWith("read ", StringComparison.Ordinal)) return Task.CompletedTask;
+            Interlocked.Increment(ref reads);
+            throw new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Connection, "It is away.");
+        };
+        Assert.Equal(ErrorIds.StoreUnavailable, (await Assert.ThrowsAsync<NataliaException>(
+            () => disk.ReadAsync(2 << 20, buffer, default).AsTask())).ErrorId);
+        Assert.Equal(1, reads);
+
+        store.Before = _ => Task.CompletedTask;
+        await disk.ReadAsync(2 << 20, buffer, default);
+        Assert.True(bytes.AsSpan(2 << 20, buffer.Length).SequenceEqual(buffer));
+    }
+
+    [Fact]
     public async Task A_point_whose_packs_an_optimization_rewrites_meanwhile_goes_on_being_read()
     {
         byte[] bytes = RepositoryFixture.Disk(12 << 20, 8);
