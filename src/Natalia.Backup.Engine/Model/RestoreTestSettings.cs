@@ -30,6 +30,8 @@ public sealed record RestoreTestSettings
     public string? BusinessCalendar { get; init; }
     /// <summary>By how much a count may differ from its baseline, in percent of the baseline: 0 to 100.</summary>
     public decimal? Tolerance { get; init; }
+    /// <summary>How long the making of the test VM may take, in minutes.</summary>
+    public int? RestoreTimeoutMinutes { get; init; }
     /// <summary>How long the guest may take until it answers, in minutes.</summary>
     public int? BootTimeoutMinutes { get; init; }
     /// <summary>How long each command may take, in minutes.</summary>

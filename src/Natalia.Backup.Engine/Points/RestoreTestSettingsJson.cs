@@ -12,7 +12,7 @@ public static class RestoreTestSettingsJson
     {
         "testBench", "systemImage", "isolatedNetwork", "guestCredential", "sshHostKey", "sshKeyFile",
         "integrityCommand", "auditCommand", "cdrCountCommand", "businessCalendar", "tolerance", "bootTimeoutMinutes",
-        "commandTimeoutMinutes",
+        "commandTimeoutMinutes", "restoreTimeoutMinutes",
     };
 
     /// <summary>The settings as one JSON object.</summary>
@@ -66,6 +66,7 @@ public static class RestoreTestSettingsJson
         if (settings.Tolerance is decimal tolerance) json.WriteNumber("tolerance", tolerance);
         if (settings.BootTimeoutMinutes is int boot) json.WriteNumber("bootTimeoutMinutes", boot);
         if (settings.CommandTimeoutMinutes is int command) json.WriteNumber("commandTimeoutMinutes", command);
+        if (settings.RestoreTimeoutMinutes is int restore) json.WriteNumber("restoreTimeoutMinutes", restore);
         JsonMembers.Write(json, settings.UnknownMembers);
 
         void Text(string name, string? text)
@@ -103,6 +104,7 @@ public static class RestoreTestSettingsJson
                 : null,
             BootTimeoutMinutes = (int?)element.ReadLongOrNull("bootTimeoutMinutes", 1, int.MaxValue),
             CommandTimeoutMinutes = (int?)element.ReadLongOrNull("commandTimeoutMinutes", 1, int.MaxValue),
+            RestoreTimeoutMinutes = (int?)element.ReadLongOrNull("restoreTimeoutMinutes", 1, int.MaxValue),
             UnknownMembers = JsonMembers.Unknown(element, s_members),
         };
 

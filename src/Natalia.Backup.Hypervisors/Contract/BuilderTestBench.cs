@@ -59,8 +59,7 @@ public sealed class BuilderTestBench : ITestBench
             throw new NataliaException(ErrorIds.TaskNotFinished, NataliaErrorKind.Timeout,
                 $"The test VM of the restore point {from.Point} was not made within {request.Timeout.TotalMinutes:0} "
                 + "minutes. What there was of it is removed.",
-                from.Point.RestorePointId,
-                "Give it more time.", e);
+                from.Point.RestorePointId, innerException: e);
         }
     }
 

@@ -18,6 +18,7 @@ internal sealed record RestoreTestPlan
         ["/usr/bin/env", "natalia-cli", "audit", "verify"];
 
     internal const decimal DefaultTolerance = 0.5m;
+    internal const int DefaultRestoreMinutes = 240;
     internal const int DefaultBootMinutes = 10;
     internal const int DefaultCommandMinutes = 10;
 
@@ -46,7 +47,7 @@ internal sealed record RestoreTestPlan
 
     internal TimeSpan BootTimeout { get; init; } = TimeSpan.FromMinutes(DefaultBootMinutes);
     internal TimeSpan CommandTimeout { get; init; } = TimeSpan.FromMinutes(DefaultCommandMinutes);
-    internal TimeSpan RestoreTimeout { get; init; } = TimeSpan.FromHours(4);
+    internal TimeSpan RestoreTimeout { get; init; } = TimeSpan.FromMinutes(DefaultRestoreMinutes);
     internal bool KeepOnFailure { get; init; }
     internal IReadOnlyList<OwnCheck> Checks { get; init; } = [];
 }

@@ -120,6 +120,8 @@ internal sealed class RestoreTestPlanner(SessionRegistry registry, RestoreTestWi
             Credential = login,
             Calendar = BusinessCalendar.ParseKept(wishes.BusinessCalendar ?? settings.BusinessCalendar),
             Tolerance = wishes.Tolerance ?? settings.Tolerance ?? RestoreTestPlan.DefaultTolerance,
+            RestoreTimeout = TimeSpan.FromMinutes(wishes.RestoreTimeoutMinutes ?? settings.RestoreTimeoutMinutes
+                ?? RestoreTestPlan.DefaultRestoreMinutes),
             BootTimeout = TimeSpan.FromMinutes(wishes.BootTimeoutMinutes ?? settings.BootTimeoutMinutes
                 ?? RestoreTestPlan.DefaultBootMinutes),
             CommandTimeout = TimeSpan.FromMinutes(wishes.CommandTimeoutMinutes ?? settings.CommandTimeoutMinutes

@@ -23,6 +23,7 @@ internal sealed record RestoreTestWishes
     internal IReadOnlyList<string>? CdrCountCommand { get; init; }
     internal string? BusinessCalendar { get; init; }
     internal decimal? Tolerance { get; init; }
+    internal int? RestoreTimeoutMinutes { get; init; }
     internal int? BootTimeoutMinutes { get; init; }
     internal int? CommandTimeoutMinutes { get; init; }
     internal bool KeepOnFailure { get; init; }

@@ -265,6 +265,13 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     public decimal? Tolerance { get; set; }
 
     /// <summary>
+    /// For Test-NataliaRestore: how many minutes the restore of the test VM may take; 0 leaves it to the default, 240.
+    /// </summary>
+    [Parameter]
+    [ValidateRange(0, 1440)]
+    public int RestoreTimeoutMinutes { get; set; }
+
+    /// <summary>
     /// For Test-NataliaRestore: how many minutes the guest may take until it answers; 0 leaves it to the default, 10.
     /// </summary>
     [Parameter]
@@ -396,6 +403,8 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
             CdrCountCommand = Command(nameof(CdrCountCommand), CdrCountCommand, known.CdrCountCommand),
             BusinessCalendar = Text(nameof(BusinessCalendar), BusinessCalendar, known.BusinessCalendar),
             Tolerance = IsBound(nameof(Tolerance)) ? Tolerance : known.Tolerance,
+            RestoreTimeoutMinutes = Minutes(nameof(RestoreTimeoutMinutes), RestoreTimeoutMinutes,
+                known.RestoreTimeoutMinutes),
             BootTimeoutMinutes = Minutes(nameof(BootTimeoutMinutes), BootTimeoutMinutes, known.BootTimeoutMinutes),
             CommandTimeoutMinutes = Minutes(nameof(CommandTimeoutMinutes), CommandTimeoutMinutes,
                 known.CommandTimeoutMinutes),

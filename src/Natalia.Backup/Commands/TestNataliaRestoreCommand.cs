@@ -218,6 +218,14 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
     [Parameter]
     public decimal Tolerance { get; set; } = RestoreTestPlan.DefaultTolerance;
 
+    /// <summary>
+    /// How many minutes the restore of the test VM may take: 1 to 1440. Default: 240. One that takes longer is no
+    /// evidence.
+    /// </summary>
+    [Parameter]
+    [ValidateRange(1, 1440)]
+    public int RestoreTimeoutMinutes { get; set; } = RestoreTestPlan.DefaultRestoreMinutes;
+
     /// <summary>How many minutes the guest may take until it answers: 1 to 1440. Default: 10.</summary>
     [Parameter]
     [ValidateRange(1, 1440)]
@@ -288,6 +296,7 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
             CdrCountCommand = CdrCountCommand,
             BusinessCalendar = calendar,
             Tolerance = IsBound(nameof(Tolerance)) ? Tolerance : null,
+            RestoreTimeoutMinutes = IsBound(nameof(RestoreTimeoutMinutes)) ? RestoreTimeoutMinutes : null,
             BootTimeoutMinutes = IsBound(nameof(BootTimeoutMinutes)) ? BootTimeoutMinutes : null,
             CommandTimeoutMinutes = IsBound(nameof(CommandTimeoutMinutes)) ? CommandTimeoutMinutes : null,
             KeepOnFailure = KeepOnFailure,

@@ -171,6 +171,23 @@ public sealed class RestoreTestRunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_restore_that_takes_longer_than_it_may_says_nothing_of_the_point_and_how_to_give_it_more()
+    {
+        _room.Site.OnCall = name =>
+        {
+            if (name == "WriteAsync") throw new NataliaException(ErrorIds.TaskNotFinished, NataliaErrorKind.Timeout,
+                "It was not made within 240 minutes.");
+        };
+        RestoreTest test = await _room.TestAsync(await _room.PlanAsync());
+
+        Assert.Equal(RestoreTestResult.NotTested, test.Result);
+        Assert.Equal((CheckOutcome.NotEvidenced, ErrorIds.TaskNotFinished),
+            (test.Checks[0].Result, test.Checks[0].ErrorId));
+        Assert.Contains("minutes. -RestoreTimeoutMinutes gives it more time", test.Reason, StringComparison.Ordinal);
+        Assert.Empty(_room.TestVMs);
+    }
+
+    [Fact]
     public async Task A_vm_that_cannot_be_switched_on_fails_the_boot()
     {
         Fail("StartTestVMAsync", ErrorIds.TaskFailed);

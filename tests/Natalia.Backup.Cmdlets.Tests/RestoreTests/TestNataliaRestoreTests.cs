@@ -214,16 +214,17 @@ public sealed class TestNataliaRestoreTests : IDisposable
     public void Settings_are_kept_changed_one_by_one_and_taken_back()
     {
         Run("Set-NataliaAppliance natalia-test -Tolerance 1.5 -BootTimeoutMinutes 3 -AuditCommand '/bin/a', 'b c' "
-            + "-BusinessCalendar @{ TimeZone = 'Europe/Paris'; "
+            + "-RestoreTimeoutMinutes 900 -BusinessCalendar @{ TimeZone = 'Europe/Paris'; "
             + "Weekend = 'Friday', 'Saturday'; Holidays = [datetime]'2026-12-25', '01-01' }");
         RestoreTestSettings settings = Settings();
 
-        Assert.Equal((1.5m, 3, null, "bench"), (settings.Tolerance, settings.BootTimeoutMinutes,
-            settings.CommandTimeoutMinutes, settings.TestBench));
+        Assert.Equal((1.5m, 3, null, 900, "bench"), (settings.Tolerance, settings.BootTimeoutMinutes,
+            settings.CommandTimeoutMinutes, settings.RestoreTimeoutMinutes, settings.TestBench));
         Assert.Equal(["/bin/a", "b c"], settings.AuditCommand!);
         Assert.Equal("zone: Europe/Paris; weekend: Friday, Saturday; 2026-12-25; 01-01", settings.BusinessCalendar);
         Run("Set-NataliaAppliance natalia-test -Tolerance $null -BootTimeoutMinutes 0 -AuditCommand @() "
-            + "-BusinessCalendar ''");
+            + "-RestoreTimeoutMinutes 0 -BusinessCalendar ''");
+        Assert.Null(Settings().RestoreTimeoutMinutes);
         Assert.Equal((null, null, null, null, "nowhere"), (Settings().Tolerance, Settings().BootTimeoutMinutes,
             Settings().AuditCommand, Settings().BusinessCalendar, Settings().IsolatedNetwork));
     }
