@@ -346,7 +346,7 @@ public sealed class DamageTests
         int left = failures;
         var hooked = new HookStore(fixture.Store)
         {
-            Before = operation => operation == "read " + pack && left-- > 0
+            Before = operation => operation == "read " + pack && Interlocked.Decrement(ref left) >= 0
                 ? throw new NataliaException(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, "A bad sector.",
                     "/mnt/nas/" + pack)
                 : Task.CompletedTask,
