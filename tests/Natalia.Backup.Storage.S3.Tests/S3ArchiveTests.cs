@@ -126,7 +126,7 @@ public sealed class S3ArchiveTests : IDisposable
     {
         using IObjectStore store = await OpenAsync("INTELLIGENT_TIERING");
         await store.PutAsync("data/1", new ObjectContent(new byte[] { 1, 2 }), PutOptions.Data, default);
-        var archive = store.Find<IObjectArchive>()!;
+        IObjectArchive archive = store.Find<IObjectArchive>()!;
         Assert.Equal(ThawState.Readable, await archive.GetThawStateAsync("data/1", default));
         _server.ArchiveUnused();
         Assert.Equal(ThawState.Archived, await archive.GetThawStateAsync("data/1", default));

@@ -141,7 +141,7 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             ?? (log.Archive is null
                 ? null
                 : after.FirstOrDefault(
-                    p => before.All(b => b.Volid != p.Volid) && !p.Point.IsRenamed
+                    p => before.All(b => b.Volid != p.Volid) && p.Point is { IsRenamed: false, IsFinished: true }
                         && p.Point.TimeUtc >= outcome.Task.StartUtc.AddSeconds(-1)));
         string? note = outcome.Succeeded || made is null
             ? log.Errors.LastOrDefault()
@@ -344,7 +344,9 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
     private void CheckKinds(ClusterGuest guest, IReadOnlyList<StoredPoint> before, NativeBackupRequest request)
     {
         StoredPoint? other =
-            before.FirstOrDefault(p => !p.Point.IsRenamed && p.Point.IsDataDiskOnly != request.DataDiskOnly);
+            // One that is unfinished has no notes yet.
+            before.FirstOrDefault(p => p.Point is { IsRenamed: false, IsFinished: true }
+                && p.Point.IsDataDiskOnly != request.DataDiskOnly);
         if (other is null) return;
         throw new NataliaException(ErrorIds.StorageMixesKinds, NataliaErrorKind.InvalidOperation,
             request.DataDiskOnly
