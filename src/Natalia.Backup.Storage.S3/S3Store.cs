@@ -27,7 +27,7 @@ namespace Natalia.Backup.Storage.S3;
 /// alone.</para>
 /// <para>Does not retry: wrap it in a <see cref="RetryStore"/>. Never lifts or bypasses a lock.</para>
 /// </remarks>
-public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlacedStore
+public sealed class S3Store : IObjectStore, IObjectArchive, ILockReader, IMeteredStore, IPlacedStore
 {
     private const long LargestPut = 5L << 30;
 
@@ -132,6 +132,11 @@ public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlac
 
     /// <inheritdoc/>
     public IObjectLock? ObjectLock => _locks.AreSet ? _locks : null;
+
+    /// <inheritdoc/>
+    /// <remarks>Only a versioned bucket can lock.</remarks>
+    public Task<DateTime?> GetRetainUntilAsync(string name, CancellationToken cancellationToken) =>
+        _versions.AreKept ? _locks.GetRetainUntilAsync(name, cancellationToken) : Task.FromResult<DateTime?>(null);
 
     /// <inheritdoc/>
     public async Task PutAsync(string name, ObjectContent content, PutOptions options,

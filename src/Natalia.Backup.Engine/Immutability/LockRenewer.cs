@@ -4,6 +4,7 @@ using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Wrappers;
 
 namespace Natalia.Backup.Engine.Immutability;
 
@@ -19,7 +20,7 @@ namespace Natalia.Backup.Engine.Immutability;
 internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests, string applianceId,
     ImmutabilityPolicy policy, IObjectLock locks)
 {
-    // Told of where the next run shall look again, whatever the policy.
+    // Told where the next run shall look again, whatever the policy.
     private const string NoPolicy = "";
 
     private readonly Dictionary<string, string> _failures = new(StringComparer.Ordinal);
@@ -59,8 +60,10 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
         }
         (int objects, long bytes, DateTime until, List<string> good) = await ExtendAsync(kept, names,
             policy.RetainUntil(now), cancellationToken).ConfigureAwait(false);
+        // Once only: what still fails then may fail for ever, and each attempt extends everything and adds a record.
+        bool again = _mayPass && last?.Policy != NoPolicy;
         if (good.Count > 0)
-            await RecordAsync(log, until, _mayPass ? NoPolicy : policyRecord, good, objects,
+            await RecordAsync(log, until, again ? NoPolicy : policyRecord, good, objects,
                 cancellationToken).ConfigureAwait(false);
         return Result(kept.Count, objects, bytes, good.Count > 0 ? until : earliest);
     }
@@ -108,7 +111,7 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
             lock (refused)
             {
                 refused[name] = failure.Message;
-                _mayPass |= !IsDamage(failure);
+                _mayPass |= MayPass(failure);
             }
         }, cancellationToken).ConfigureAwait(false) ?? wanted;
         if (refused.Count > 0) await BlameAsync(needing, records, refused, cancellationToken).ConfigureAwait(false);
@@ -179,8 +182,11 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
         Failures = [.. _failures.Values],
     };
 
-    private void Fail(PointManifest manifest, NataliaException failure) =>
+    private void Fail(PointManifest manifest, NataliaException failure)
+    {
         _failures[manifest.PointId] = Sentence(manifest.ApplianceName, manifest.TimeUtc, failure.Message);
+        _mayPass |= MayPass(failure);
+    }
 
     private static string Sentence(string appliance, DateTime timeUtc, string why) =>
         $"The locks of the point {appliance} {timeUtc:yyyy-MM-dd HH:mm:ss}Z could not be extended: {why}";
@@ -188,6 +194,18 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
     private static bool IsDamage(NataliaException failure) =>
         failure.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing or ErrorIds.ObjectDamaged
             or ErrorIds.ObjectNotFound;
+
+    /// <summary>
+    /// Whether the next run may succeed. What cannot be read is told as damage, with what the store said inside.
+    /// </summary>
+    private static bool MayPass(NataliaException failure)
+    {
+        for (Exception? cause = failure; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is NataliaException known && RetryPolicy.IsTransient(known)) return true;
+        }
+        return false;
+    }
 
     private static string NewestPolicy(List<AuditName> names) =>
         names.FindLast(n => n.Event == AuditEvents.RetentionSet)?.Id.ToString() ?? "";

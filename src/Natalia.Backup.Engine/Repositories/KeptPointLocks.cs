@@ -52,21 +52,24 @@ internal sealed class KeptPointLocks(RepositoryCore core, ManifestReader manifes
             .Select(p => p.ImmutableUntilUtc ?? DateTime.MinValue).OrderBy(d => d)];
         RestorePoint newest = points.Where(p => kept.Contains(p.RestorePointId)).OrderByDescending(p => p.TimeUtc)
             .First();
-        if (await FindUntrueAsync(newest, cancellationToken).ConfigureAwait(false) is (string actual, string detail))
+        int open = ends.Count(d => d <= now);
+        // What is only not known hides nothing that is.
+        if (await FindUntrueAsync(newest, cancellationToken).ConfigureAwait(false)
+            is (CheckOutcome outcome, string actual, string detail)
+            && (outcome == CheckOutcome.Failed || open == 0 || !policy.WhileKept))
             return new CheckResult
             {
                 Name = "KeptPointLocks",
-                Result = CheckOutcome.Failed,
+                Result = outcome,
                 Target = points[0].ApplianceName,
                 Expected = Expected(policy),
                 Actual = actual,
                 Detail = detail,
-                ErrorId = ErrorIds.ObjectNotLocked,
+                ErrorId = outcome == CheckOutcome.Failed ? ErrorIds.ObjectNotLocked : null,
                 ApplianceId = appliance,
                 RepositoryId = core.RepositoryId,
                 Duration = core.Clock.GetElapsedTime(started),
             };
-        int open = ends.Count(d => d <= now);
         bool late = policy.WhileKept && ends[0] < now + policy.Period;
         return new CheckResult
         {
@@ -103,14 +106,16 @@ internal sealed class KeptPointLocks(RepositoryCore core, ManifestReader manifes
 
     /// <summary>
     /// Why what points say of their locks is not true here: the store holds none, as a mirror of a bucket in a folder
-    /// does not, or not the one of the newest point's manifest; null where neither shows.
+    /// does not, or a shorter one of the newest point's manifest; a warning where it shows none of it, as to keys that
+    /// may not read locks; null where the lock is there.
     /// </summary>
-    private async Task<(string Actual, string Detail)?> FindUntrueAsync(RestorePoint newest,
+    private async Task<(CheckOutcome Outcome, string Actual, string Detail)?> FindUntrueAsync(RestorePoint newest,
         CancellationToken cancellationToken)
     {
         if (core.Store.ObjectLock is not IObjectLock locks)
-            return ("no locks", $"The repository is immutable, but {core.Store.Location} holds no locks: who can write "
-                + "there can delete all of its points.");
+            return (CheckOutcome.Failed, "no locks",
+                $"The repository is immutable, but {core.Store.Location} holds no locks: who can write there can "
+                + "delete all of its points.");
         if (newest.ImmutableUntilUtc is not DateTime until || until <= core.Clock.UtcNow()
             || newest.Sequence is not long sequence || !Id128.TryParse(newest.RestorePointId, out Id128 id))
             return null;
@@ -125,9 +130,15 @@ internal sealed class KeptPointLocks(RepositoryCore core, ManifestReader manifes
             // Removed since the points were listed.
             return null;
         }
+        // To a key without the right to read locks, a bucket answers as if there were none.
+        if (held is null)
+            return (CheckOutcome.Warning, "no lock is shown",
+                $"The newest point is to be locked until {until:yyyy-MM-dd HH:mm} UTC, but {core.Store.Location} shows "
+                + $"no lock of '{name}': it was lifted or copied without, or this key may not read locks "
+                + "(s3:GetObjectRetention).");
         // Stores keep whole seconds.
         if (held + TimeSpan.FromSeconds(1) > until) return null;
-        return (held is null ? "not locked" : $"locked until {held:yyyy-MM-dd HH:mm} UTC",
+        return (CheckOutcome.Failed, $"locked until {held:yyyy-MM-dd HH:mm} UTC",
             $"The newest point is to be locked until {until:yyyy-MM-dd HH:mm} UTC, but the lock of '{name}' in "
             + $"{core.Store.Location} does not last until then: the objects were copied there without their locks, or "
             + "the locks were lifted.");

@@ -16,6 +16,9 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
     /// <summary>Where create is not exclusive: how long to wait before looking who was first.</summary>
     private static readonly TimeSpan s_settle = TimeSpan.FromSeconds(2);
 
+    /// <summary>How long leftovers are still deleted after the caller gave up.</summary>
+    private static readonly TimeSpan s_endWithin = TimeSpan.FromSeconds(30);
+
     private readonly RepositorySecrets _secrets = RepositorySecrets.NewRandom();
 
     /// <exception cref="NataliaException">
@@ -43,41 +46,99 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
         foreach (AuditEntry entry in FirstEntries(settings, immutability))
             await core.RepositoryLog.AppendAsync(entry, _secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
         await target.FlushAsync(cancellationToken).ConfigureAwait(false);
-        if (!await WinAsync(target, bytes, cancellationToken).ConfigureAwait(false))
+        cancellationToken.ThrowIfCancellationRequested();
+        // From the settings on there is a repository, and no later making deletes what is left beside it.
+        using var bounded = new CancellationTokenSource();
+        using CancellationTokenRegistration stop =
+            cancellationToken.Register(() => bounded.CancelAfter(s_endWithin));
+        CancellationToken ending = leftovers.Count == 0 ? cancellationToken : bounded.Token;
+        if (!await TryPutSettingsAsync(target, bytes, ending).ConfigureAwait(false)
+            || !await EndAsync(target, bytes, slotId, leftovers, ending).ConfigureAwait(false))
         {
             await TakeBackAsync(core, slotId, cancellationToken).ConfigureAwait(false);
             throw Exists();
         }
-        await target.FlushAsync(cancellationToken).ConfigureAwait(false);
-        if (await target.StatAsync(Layout.Keys + slotId, cancellationToken).ConfigureAwait(false) is null)
-        {
-            // On a plain bucket of a server without conditions, another one may have won before and taken this key for
-            // a leftover. Without a key it would be a repository that nobody opens.
-            await target.DeleteAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
-            throw Exists();
-        }
-        // Only now: another one who makes a repository here may have begun with them. Who does not win deletes nothing
-        // of others, so that no deletion that arrives late takes away what the winner needs.
-        await RemoveAsync(target, leftovers, cancellationToken).ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
         return new Repository(core, Hash256.Of(bytes), slotId.ToString()) { StorageClass = options.StorageClass };
     }
 
-    /// <summary>Puts the settings, and finds out whether they count.</summary>
-    private async Task<bool> WinAsync(IObjectStore target, byte[] settings, CancellationToken cancellationToken)
+    /// <summary>False when there are others.</summary>
+    private static async Task<bool> TryPutSettingsAsync(IObjectStore target, byte[] settings,
+        CancellationToken cancellationToken)
     {
         try
         {
             await target.PutAsync(Layout.Settings, new ObjectContent(settings), new PutOptions { MustNotExist = true },
                 cancellationToken).ConfigureAwait(false);
-            if (target.HasExclusiveCreate) return true;
-            await options.Clock.WaitAsync(s_settle, cancellationToken).ConfigureAwait(false);
-            byte[] there = await target.ReadAllAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
-            return there.AsSpan().SequenceEqual(settings);
+            return true;
         }
         catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
         {
             return false;
         }
+    }
+
+    /// <summary>
+    /// Finds out whether the settings that were put count, and deletes the leftovers if they do. Says whether.
+    /// </summary>
+    private async Task<bool> EndAsync(IObjectStore target, byte[] settings, Id128 slotId, List<string> leftovers,
+        CancellationToken cancellationToken)
+    {
+        var left = new List<string>(leftovers);
+        bool isMade = target.HasExclusiveCreate;
+        try
+        {
+            if (!isMade)
+            {
+                await options.Clock.WaitAsync(s_settle, cancellationToken).ConfigureAwait(false);
+                byte[] there = await target.ReadAllAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
+                if (!there.AsSpan().SequenceEqual(settings)) return false;
+                isMade = true;
+            }
+            await target.FlushAsync(cancellationToken).ConfigureAwait(false);
+            if (await target.StatAsync(Layout.Keys + slotId, cancellationToken).ConfigureAwait(false) is null)
+            {
+                // On a plain bucket of a server without conditions, another one may have won before and taken this key
+                // for a leftover. Without a key it would be a repository that nobody opens.
+                await target.DeleteAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
+                return false;
+            }
+            // Only now: another one who makes a repository here may have begun with them. Who does not win deletes
+            // nothing of others, so that no deletion that arrives late takes away what the winner needs.
+            NataliaException? locked = null;
+            foreach (string leftover in leftovers)
+            {
+                try
+                {
+                    await target.DeleteAsync(leftover, cancellationToken).ConfigureAwait(false);
+                    left.Remove(leftover);
+                }
+                catch (NataliaException e) when (e.ErrorId == ErrorIds.ObjectLocked)
+                {
+                    locked ??= e;
+                }
+            }
+            if (leftovers.Count > 0) await target.FlushAsync(cancellationToken).ConfigureAwait(false);
+            if (locked is not null) throw locked;
+            return true;
+        }
+        catch (Exception failure) when (left.Count > 0 && failure is NataliaException or OperationCanceledException)
+        {
+            throw StillThere(isMade, left, failure);
+        }
+    }
+
+    private NataliaException StillThere(bool isMade, List<string> left, Exception failure)
+    {
+        var error = failure as NataliaException;
+        return new NataliaException(error?.ErrorId ?? ErrorIds.StoreWriteFailed,
+            error?.Kind ?? NataliaErrorKind.Timeout,
+            $"{(isMade ? "The" : "It seems that the")} repository at {store.Location} was made, but what a making that "
+            + $"was broken off had left there could not be removed: '{string.Join("', '", left)}'. "
+            + (error?.Message ?? "It was cancelled."),
+            store.Location,
+            "Delete these objects by hand, or the checks of the repository report them; it is opened with "
+            + "Connect-NataliaRepository.", failure);
     }
 
     private ImmutabilityPolicy? CheckImmutability()
@@ -119,10 +180,9 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
             }
             leftovers.Add(first.Name);
         }
-        if (target.ObjectLock is not IObjectLock locks) return leftovers;
         foreach (string leftover in leftovers)
         {
-            if (await FindLockAsync(locks, leftover, cancellationToken).ConfigureAwait(false) is not DateTime until
+            if (await FindLockAsync(target, leftover, cancellationToken).ConfigureAwait(false) is not DateTime until
                 || until <= options.Clock.UtcNow())
                 continue;
             throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied,
@@ -134,12 +194,16 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
         return leftovers;
     }
 
-    private static async Task<DateTime?> FindLockAsync(IObjectLock locks, string name,
+    private static async Task<DateTime?> FindLockAsync(IObjectStore target, string name,
         CancellationToken cancellationToken)
     {
         try
         {
-            return await locks.GetRetainUntilAsync(name, cancellationToken).ConfigureAwait(false);
+            if (target.ObjectLock is IObjectLock locks)
+                return await locks.GetRetainUntilAsync(name, cancellationToken).ConfigureAwait(false);
+            // Also a repository without immutability may find what one with it left, or what the bucket locks itself.
+            return target.Find<ILockReader>() is ILockReader reader
+                ? await reader.GetRetainUntilAsync(name, cancellationToken).ConfigureAwait(false) : null;
         }
         catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
         {

@@ -270,6 +270,7 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
                 ? RecoveryTargets.Interval(strategy)
                 : RecoveryTargets.Rpo(strategy)), thinning);
         DateTime from = gaps.Count == 0 || gaps[0].FromUtc > sinceUtc ? sinceUtc : gaps[0].FromUtc;
+        DateTime verifiedFrom = points.Where(p => p.VerifiedUtc < sinceUtc).Max(p => p.VerifiedUtc) ?? sinceUtc;
         lock (_gate) troubles.InsertRange(0, _blind);
         var evidence = new ApplianceEvidence
         {
@@ -287,8 +288,9 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
             SinceUtc = sinceUtc,
             MeasuredUtc = nowUtc,
             SizeBytes = points.FindLast(p => p.IsGood && p.IsKept && p.SizeBytes is not null)?.SizeBytes,
-            // What was verified tells when that was, however long the point is gone.
-            Points = points.FindAll(p => p.IsKept || p.TimeUtc >= from || p.VerifiedUtc is not null),
+            // What was verified in the period, and what was verified last before it, tells when that was, however long
+            // the point is gone.
+            Points = points.FindAll(p => p.IsKept || p.TimeUtc >= from || p.VerifiedUtc >= verifiedFrom),
             Gaps = gaps,
             RestoreTests = tests,
             Replications = hypervisors.ReplicationsOf(vmId),

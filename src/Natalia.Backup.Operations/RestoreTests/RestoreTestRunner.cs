@@ -455,7 +455,8 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
             // A guest that answered and does not any more leaves the question open.
             if (isInside && e.ErrorId == ErrorIds.GuestNotReachable) outcome = CheckOutcome.NotEvidenced;
             // How much there is to restore, and how fast, says nothing of what it is.
-            bool isLate = name == RestoreTestChecks.Restore && e.ErrorId == ErrorIds.TaskNotFinished;
+            bool isLate = name == RestoreTestChecks.Restore && e.ErrorId == ErrorIds.TaskNotFinished
+                && _serving is null && clock.GetElapsedTime(watch) >= plan.RestoreTimeout;
             if (isLate) outcome = CheckOutcome.NotEvidenced;
             string? cure = isLate
                 ? $"{e.RecommendedAction} -RestoreTimeoutMinutes gives it more time; on a test bench of QEMU, "

@@ -71,8 +71,10 @@ internal static class ScheduleProbe
                     : report.Error is null ? CheckOutcome.Failed : CheckOutcome.NotEvidenced,
                 Detail = hasAppliances ? null
                     : report.Appliances == 0 ? "No enrolled appliance was found: nothing would be backed up."
-                    : $"No enrolled appliance is called {string.Join(", ", report.Missing.Select(m => $"'{m}'"))}: "
-                        + "nothing would be backed up of it, and each run would end with 1.",
+                    : $"No enrolled appliance {(report.NotConnected.Count > 0 ? "that can be found now " : "")}is "
+                        + $"called {string.Join(", ", report.Missing.Select(m => $"'{m}'"))}: nothing would be "
+                        + "backed up of it, and each run would end with 1."
+                        + (report.NotConnected.Count > 0 ? " It may be enrolled where nothing answers." : ""),
             },
         ];
     }

@@ -123,7 +123,8 @@ function Get-Enrolled {
     foreach ($failure in $untold) { Write-Failure $failure }
     if ($found) {
         foreach ($name in $script:missing) {
-            $why = "No enrolled appliance is called '$name': nothing was done for it. Enrol it, or register the schedule with the name that it has now."
+            $why = if ($connected.NotConnected -or $untold) { "No enrolled appliance that can be found now is called '$name': nothing was done for it. It may be enrolled where nothing answers." }
+            else { "No enrolled appliance is called '$name': nothing was done for it. Enrol it, or register the schedule with the name that it has now." }
             Write-Failure ([Management.Automation.ErrorRecord]::new([InvalidOperationException]::new($why), 'ApplianceNotFound', 'ObjectNotFound', $name))
         }
     }

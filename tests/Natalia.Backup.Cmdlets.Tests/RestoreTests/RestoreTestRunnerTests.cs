@@ -175,7 +175,9 @@ public sealed class RestoreTestRunnerTests : IDisposable
     {
         _room.Site.OnCall = name =>
         {
-            if (name == "WriteAsync") throw new NataliaException(ErrorIds.TaskNotFinished, NataliaErrorKind.Timeout,
+            if (name != "WriteAsync") return;
+            _room.Clock.Advance(TimeSpan.FromMinutes(240));
+            throw new NataliaException(ErrorIds.TaskNotFinished, NataliaErrorKind.Timeout,
                 "It was not made within 240 minutes.");
         };
         RestoreTest test = await _room.TestAsync(await _room.PlanAsync());

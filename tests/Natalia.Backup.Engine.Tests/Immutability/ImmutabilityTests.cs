@@ -238,18 +238,24 @@ public sealed class ImmutabilityTests
             Assert.True(repository.HoldsLocks);
             Assert.Equal(CheckOutcome.Passed, Assert.Single(await LocksAsync(repository)).Result);
         }
-        // Copies of its objects, in a place without locks and in one that could hold them.
-        foreach (bool canLock in new[] { false, true })
+        // Copies of its objects: in a place without locks, in one that could hold them and shows none (as to a key
+        // that may not read them), and in one with shorter ones.
+        foreach ((bool canLock, int days) in new[] { (false, 0), (true, 0), (true, 2) })
         {
+            DateTime? until = days > 0 ? _clock.GetUtcNow().UtcDateTime.AddDays(days) : null;
             using var mirror = new MemoryStore(_clock, objectLock: canLock);
             foreach (StoredObject one in await store.ListAllAsync("", default))
                 await mirror.PutAsync(one.Name, new ObjectContent(await store.ReadAllAsync(one.Name, default)),
-                    PutOptions.Metadata, default);
+                    PutOptions.Metadata with { RetainUntilUtc = until }, default);
             using Repository repository = await fixture.OpenAsync(mirror);
             Assert.Equal(canLock, repository.HoldsLocks);
             CheckResult told = Assert.Single(await LocksAsync(repository));
-            Assert.Equal((CheckOutcome.Failed, ErrorIds.ObjectNotLocked, canLock ? "not locked" : "no locks"),
-                (told.Result, told.ErrorId, told.Actual));
+            bool isKnown = !canLock || days > 0;
+            Assert.Equal((isKnown ? CheckOutcome.Failed : CheckOutcome.Warning,
+                isKnown ? ErrorIds.ObjectNotLocked : null), (told.Result, told.ErrorId));
+            Assert.Equal(!canLock ? "no locks" : until is null ? "no lock is shown"
+                : $"locked until {until:yyyy-MM-dd HH:mm} UTC", told.Actual);
+            Assert.Equal(!isKnown, told.Detail!.Contains("s3:GetObjectRetention", StringComparison.Ordinal));
             if (canLock) continue;
             IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
             Assert.All(points, p => Assert.Null(p.ImmutableUntilUtc));

@@ -240,7 +240,8 @@ public sealed class RollingLockTests : IDisposable
         _clock.Advance(TimeSpan.FromDays(1));
         RestorePoint second = await BackupAsync(repository, Disk(1 << 20, 2), RequestedBackupType.Full, Now);
         _clock.Advance(TimeSpan.FromDays(4));
-        using (Repository session = await _fixture.OpenAsync(new UnextendedStore(new FaultStore(_store), pack)))
+        using (Repository session = await _fixture.OpenAsync(
+            new UnextendedStore(new FaultStore(_store), pack, ErrorIds.StoreUnavailable)))
         {
             LockRenewal renewal = (await session.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!;
             Assert.Contains(first.ToString(), Assert.Single(renewal.Failures), StringComparison.Ordinal);
@@ -256,6 +257,76 @@ public sealed class RollingLockTests : IDisposable
         // Then all is well, and nobody looks again before it is due.
         Assert.Null((await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!.KeptPoints);
     }
+
+    /// <summary>What looks as if it would pass is tried once more, and then when all locks are due again.</summary>
+    [Theory]
+    [InlineData(ErrorIds.StoreAccessDenied, 1)]
+    [InlineData(ErrorIds.ObjectNotLocked, 1)]
+    [InlineData(ErrorIds.StoreWriteFailed, 2)]
+    [InlineData(ErrorIds.StoreUnavailable, 2)]
+    public async Task A_refusal_that_lasts_makes_not_every_run_extend_everything(string errorId, int attempts)
+    {
+        using Repository repository = await CreateAsync(s_policy);
+        RestorePoint first = await BackupAsync(repository, Disk(1 << 20, 1), time: Now);
+        string pack = (await _store.ListAllAsync($"appliances/{Appliance.ApplianceId}/data/", default))[0].Name;
+        _clock.Advance(TimeSpan.FromDays(1));
+        await BackupAsync(repository, Disk(1 << 20, 2), RequestedBackupType.Full, Now);
+        _clock.Advance(TimeSpan.FromDays(4));
+        for (int run = 1; run <= 4; run++)
+        {
+            using Repository session = await _fixture.OpenAsync(
+                new UnextendedStore(new FaultStore(_store), pack, errorId));
+            LockRenewal renewal = (await session.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!;
+            if (run <= attempts)
+                Assert.Contains(first.ToString(), Assert.Single(renewal.Failures), StringComparison.Ordinal);
+            else Assert.Null(renewal.KeptPoints);
+            Assert.Equal(Math.Min(run, attempts), await RenewalsAsync());
+            _clock.Advance(TimeSpan.FromHours(6));
+        }
+        // When they are due, it is tried like all others.
+        _clock.Advance(TimeSpan.FromDays(3));
+        Assert.Empty((await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!.Failures);
+        Assert.All(await PointsAsync(repository), p => Assert.True(p.ImmutableUntilUtc >= Now.AddDays(Ahead)));
+    }
+
+    [Fact]
+    public async Task A_point_whose_map_cannot_be_read_once_is_extended_by_the_next_run()
+    {
+        using Repository repository = await CreateAsync(s_policy);
+        RestorePoint first = await BackupAsync(repository, Disk(1 << 20, 1), time: Now);
+        string pack = Assert.Single(
+            await _store.ListAllAsync($"appliances/{Appliance.ApplianceId}/meta/", default)).Name;
+        _clock.Advance(TimeSpan.FromDays(1));
+        await BackupAsync(repository, Disk(1 << 20, 2), RequestedBackupType.Full, Now);
+        _clock.Advance(TimeSpan.FromDays(4));
+        var hooked = new HookStore(new FaultStore(_store))
+        {
+            Before = operation => operation == "read " + pack
+                ? throw new NataliaException(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, "A bad sector.")
+                : Task.CompletedTask,
+        };
+        using (Repository session = await _fixture.OpenAsync(hooked))
+        {
+            LockRenewal renewal = (await session.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!;
+            string failure = Assert.Single(renewal.Failures);
+            Assert.Contains(first.ToString(), failure, StringComparison.Ordinal);
+            Assert.Contains("A bad sector.", failure, StringComparison.Ordinal);
+            IReadOnlyList<RestorePoint> points = await PointsAsync(session);
+            Assert.True(points[0].ImmutableUntilUtc >= Now.AddDays(Ahead));
+            Assert.True(points[1].ImmutableUntilUtc < Now.AddDays(Ahead));
+        }
+        Assert.Equal(1, await RenewalsAsync());
+        LockRenewal next = (await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!;
+        Assert.Empty(next.Failures);
+        Assert.Equal(2, next.KeptPoints);
+        Assert.True(await LockedUntilAsync(first) >= Now.AddDays(Ahead));
+        Assert.Null((await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!.KeptPoints);
+        Assert.Equal(2, await RenewalsAsync());
+    }
+
+    private async Task<int> RenewalsAsync() =>
+        (await _store.ListAllAsync($"appliances/{Appliance.ApplianceId}/log/", default))
+            .Count(o => o.Name.Contains("locks-extended"));
 
     [Fact]
     public async Task Locks_that_follow_a_policy_need_one()
@@ -294,7 +365,8 @@ public sealed class RollingLockTests : IDisposable
     }
 
     /// <summary>A store that extends the locks of all objects but one.</summary>
-    private sealed class UnextendedStore(IObjectStore inner, string refused) : WrappedStore(inner), IObjectLock
+    private sealed class UnextendedStore(IObjectStore inner, string refused,
+        string errorId = ErrorIds.StoreAccessDenied) : WrappedStore(inner), IObjectLock
     {
         public override IObjectLock? ObjectLock => this;
 
@@ -305,7 +377,7 @@ public sealed class RollingLockTests : IDisposable
 
         public Task<DateTime> ExtendAsync(string name, DateTime retainUntilUtc, CancellationToken cancellationToken) =>
             name == refused
-                ? throw new NataliaException(ErrorIds.StoreAccessDenied, NataliaErrorKind.PermissionDenied,
+                ? throw new NataliaException(errorId, NataliaErrorKind.PermissionDenied,
                     $"The lock of '{name}' may not be changed.", name)
                 : Inner.ObjectLock!.ExtendAsync(name, retainUntilUtc, cancellationToken);
     }

@@ -101,13 +101,87 @@ public sealed class RepositoryMakingTests
             catch (SimulatedCrashException)
             {
             }
+            // Who dies right after the settings were put leaves what was there before.
+            bool isClean = wasMade;
             if (await fixture.Store.StatAsync("natalia.json", default) is null)
+            {
                 (await fixture.CreateAsync()).Dispose();
+                isClean = true;
+            }
             using Repository repository = await fixture.OpenAsync();
             byte[] disk = Disk(1 << 18, 1);
             Assert.Equal(disk, await RestoreAsync(repository, await BackupAsync(repository, disk)));
-            if (wasMade) Assert.DoesNotContain(await CheckAsync(repository), r => r.Result == CheckOutcome.Failed);
+            if (isClean) Assert.DoesNotContain(await CheckAsync(repository), r => r.Result == CheckOutcome.Failed);
         }
+    }
+
+    /// <summary>From the settings on, no later making would delete what the one that died had left.</summary>
+    [Fact]
+    public async Task A_making_that_is_cancelled_when_there_is_a_repository_leaves_no_leftovers()
+    {
+        using RepositoryFixture fixture = await DiedAsync();
+        using var cancelled = new CancellationTokenSource();
+        var hooked = new HookStore(fixture.Store)
+        {
+            After = operation =>
+            {
+                if (operation == PutSettings) cancelled.Cancel();
+                return Task.CompletedTask;
+            },
+        };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => Repository.CreateAsync(hooked, null, fixture.Options, cancelled.Token));
+        await RequireWholeAsync(fixture);
+    }
+
+    [Fact]
+    public async Task What_a_making_cannot_delete_after_it_won_is_named()
+    {
+        using RepositoryFixture fixture = await DiedAsync();
+        string key = Assert.Single(await fixture.Store.ListAllAsync("keys/", default)).Name;
+        var hooked = new HookStore(fixture.Store)
+        {
+            Before = operation => operation == $"delete {key}"
+                ? throw new NataliaException(ErrorIds.StoreAccessDenied, NataliaErrorKind.PermissionDenied, "No.")
+                : Task.CompletedTask,
+        };
+        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => fixture.CreateAsync(hooked));
+        Assert.Equal(ErrorIds.StoreAccessDenied, error.ErrorId);
+        Assert.Contains("was made", error.Message, StringComparison.Ordinal);
+        Assert.Contains(key, error.Message, StringComparison.Ordinal);
+        (await fixture.OpenAsync()).Dispose();
+    }
+
+    /// <summary>The bucket locks all by itself, and the session is one without immutability.</summary>
+    [Fact]
+    public async Task Leftovers_under_a_lock_that_the_session_does_not_set_are_refused_before_there_is_a_repository()
+    {
+        using var memory = new MemoryStore(objectLock: true);
+        using var fixture = new RepositoryFixture(memory);
+        var dying = new HookStore(new LockedByItself(memory))
+        {
+            Before = operation => operation == PutSettings
+                ? throw new SimulatedCrashException(operation)
+                : Task.CompletedTask,
+        };
+        await Assert.ThrowsAsync<SimulatedCrashException>(() => fixture.CreateAsync(dying));
+        Assert.Equal(ErrorIds.ObjectLocked, (await Assert.ThrowsAsync<NataliaException>(
+            () => fixture.CreateAsync(new LockedByItself(memory)))).ErrorId);
+        Assert.Null(await memory.StatAsync("natalia.json", default));
+    }
+
+    /// <summary>A place where a making died right before there was a repository.</summary>
+    private static async Task<RepositoryFixture> DiedAsync()
+    {
+        var fixture = new RepositoryFixture();
+        var dying = new HookStore(fixture.Store)
+        {
+            Before = operation => operation == PutSettings
+                ? throw new SimulatedCrashException(operation)
+                : Task.CompletedTask,
+        };
+        await Assert.ThrowsAsync<SimulatedCrashException>(() => fixture.CreateAsync(dying));
+        return fixture;
     }
 
     /// <summary>It opens, and nothing of who lost is left.</summary>
@@ -151,6 +225,22 @@ public sealed class RepositoryMakingTests
             {
             }
         }
+
+        protected override void Dispose(bool disposing) { }
+    }
+
+    /// <summary>Locks every object, and sets no locks that are asked for.</summary>
+    private sealed class LockedByItself(MemoryStore memory) : WrappedStore(memory), ILockReader
+    {
+        public override IObjectLock? ObjectLock => null;
+
+        public Task<DateTime?> GetRetainUntilAsync(string name, CancellationToken cancellationToken) =>
+            Inner.ObjectLock!.GetRetainUntilAsync(name, cancellationToken);
+
+        public override Task PutAsync(string name, ObjectContent content, PutOptions options,
+            CancellationToken cancellationToken) =>
+            base.PutAsync(name, content, options with { RetainUntilUtc = DateTime.UtcNow.AddDays(2) },
+                cancellationToken);
 
         protected override void Dispose(bool disposing) { }
     }

@@ -238,6 +238,44 @@ public sealed class DataDiskOnlyTests
         Assert.True(fixture.Cluster.Tasks.Last(t => t.Id == "100").Start >= nightly.End);
     }
 
+    [Fact]
+    public async Task A_disk_that_came_while_another_backup_was_waited_for_is_left_out_too()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        SimulatedGuest guest = fixture.Cluster.Guest(100);
+        fixture.Cluster.NewTask("pve1", "vzdump", "", "root@pam").Steps.Add((TimeSpan.FromMinutes(10), null, () =>
+        {
+            guest.Config["scsi2"] = "tank:vm-100-disk-2,size=10G";
+            guest.Revision++;
+        }));
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
+        NativeBackupResult result = await repository.BackupAsync(appliance, s_dataOnly with { DataDiskId = "scsi1" },
+            null, default);
+        Assert.Equal(["scsi1"], fixture.Cluster.Storage("pbs-data").Points.Single().IncludedDisks);
+        Assert.Empty(result.Warnings);
+        Assert.DoesNotContain("backup=0", guest.Config["scsi0"] + guest.Config["scsi2"]);
+    }
+
+    [Fact]
+    public async Task A_run_that_began_while_another_backup_was_waited_for_makes_the_vm_busy()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        SimulatedGuest guest = fixture.Cluster.Guest(100);
+        fixture.Cluster.NewTask("pve1", "vzdump", "", "root@pam").Steps.Add((TimeSpan.FromMinutes(10), null, () =>
+        {
+            guest.Config["scsi0"] += ",backup=0";
+            guest.Config["description"] = "[natalia-backup left-out=scsi0 run=live1 "
+                + $"since={fixture.Clock.GetUtcNow().ToUnixTimeSeconds()}]\n";
+            guest.Revision++;
+        }));
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
+        NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked,
+            () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+        Assert.Contains("live1", error.Message);
+        Assert.Empty(fixture.Cluster.Storage("pbs-data").Points);
+        Assert.EndsWith(",backup=0", guest.Config["scsi0"]);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -274,6 +274,74 @@ public sealed class JobTests
         Assert.Equal((9, null), Kept(await pbs.GetRetentionPoliciesAsync(default)));
     }
 
+    [Fact]
+    public async Task A_policy_that_was_taken_away_does_not_come_back_when_its_schedule_goes()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
+            INativeRepository pbs) = await fixture.OpenAsync();
+        INativeSchedules schedules = hypervisor.Find<INativeSchedules>()!;
+        await schedules.SetScheduleAsync(appliance, s_daily, default);
+        fixture.Server.Intercept = r => r.Method == "DELETE" ? SimulatorReply.Fail(596, "Connection timed out") : null;
+        await Assert.ThrowsAnyAsync<NataliaException>(() => schedules.RemoveScheduleAsync("natalia-100", default));
+        fixture.Server.Intercept = null;
+        Assert.Contains("retention=100 storage=pbs", fixture.Cluster.Guest(100).Config["description"]);
+
+        await pbs.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, null, default);
+        Assert.DoesNotContain("prune-backups", fixture.Cluster.Jobs["natalia-100"].Keys);
+        await schedules.RemoveScheduleAsync("natalia-100", default);
+        Assert.Empty(fixture.Cluster.Jobs);
+        Assert.Empty(await pbs.GetRetentionPoliciesAsync(default));
+    }
+
+    [Fact]
+    public async Task A_job_that_may_not_go_to_another_storage_leaves_nothing_behind()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
+        INativeSchedules schedules = hypervisor.Find<INativeSchedules>()!;
+        await schedules.SetScheduleAsync(appliance, s_daily, default);
+        string? written = null;
+        fixture.Server.Intercept = r =>
+        {
+            if (r.Method != "PUT" || !r.Path.EndsWith("/natalia-100")) return null;
+            written = fixture.Cluster.Guest(100).Config.GetValueOrDefault("description");
+            return SimulatorReply.Fail(403, "Permission check failed (/, Sys.Modify)");
+        };
+        await ThrowsAsync(ErrorIds.PermissionDenied, () => schedules.SetScheduleAsync(appliance,
+            s_daily with { Retention = null, Storage = "nas" }, default));
+        Assert.Contains("retention=100 storage=pbs", written);
+        Assert.Equal("pbs", fixture.Cluster.Jobs["natalia-100"]["storage"]);
+        Assert.DoesNotContain("retention=", fixture.Cluster.Guest(100).Config.GetValueOrDefault("description", ""));
+    }
+
+    [Fact]
+    public async Task Setting_what_one_storage_keeps_does_not_answer_for_the_damaged_line_of_another()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
+        {
+            c.Guest(100).Config["description"] = "[natalia-backup retention=keep-last=1]\n"
+                + "[natalia-backup retention=100 storage=pbs-data keeps=keep-dayly=7]\n";
+            foreach (string storage in new[] { "pbs", "pbs-data" })
+                c.Storage(storage).Points.Add(ProxmoxFixture.Point(storage, 100, c.Clock.GetUtcNow()));
+        });
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
+            INativeRepository pbs) = await fixture.OpenAsync();
+        INativeRepository data = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs-data",
+            "pbs-data", default);
+        Assert.Contains("cannot be read", (await pbs.GetRetentionPoliciesAsync(default)).Single().Damage);
+        await pbs.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, await LastAsync(pbs, 9), default);
+        Assert.Equal((9, null), Kept(await pbs.GetRetentionPoliciesAsync(default)));
+        Assert.DoesNotContain("retention=keep", fixture.Cluster.Guest(100).Config["description"]);
+        Assert.Contains("cannot be read", (await data.GetRetentionPoliciesAsync(default)).Single().Damage);
+
+        await pbs.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, null, default);
+        Assert.Empty(await pbs.GetRetentionPoliciesAsync(default));
+        Assert.Contains("cannot be read", (await data.GetRetentionPoliciesAsync(default)).Single().Damage);
+        await data.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, await LastAsync(data, 3), default);
+        Assert.Equal((3, null), Kept(await data.GetRetentionPoliciesAsync(default)));
+    }
+
     private static async Task<RetentionPolicy> LastAsync(INativeRepository repository, int last) =>
         new() { Last = last, TimeZoneId = (await repository.GetFixedTimeZoneAsync(default))! };
 

@@ -316,7 +316,19 @@ public sealed class ValueTests
         Assert.True(RetentionMark.IsDamaged(notes, "100", "pbs"));
         Assert.False(RetentionMark.IsDamaged(
             RetentionMark.AddTo(notes, "100", "pbs", new RetentionLimits(Daily: 7)), "100", "pbs"));
-        Assert.Equal("Owner: ops\nDo not move", RetentionMark.RemoveDamaged(notes));
+        Assert.Equal("Owner: ops\nDo not move", RetentionMark.RemoveDamaged(notes, "pbs"));
+    }
+
+    [Theory]
+    [InlineData("[natalia-backup retention=100 storage=pbs keeps=keep-dayly=7]", true)]
+    [InlineData("[natalia-backup retention=100 storage=pbs kepes=keep-daily=7]", true)]
+    [InlineData("[natalia-backup retention=100 storage=pb s keeps=keep-daily=7]", false)]
+    [InlineData("[natalia-backup retention=100 storage=pb", false)]
+    public void A_damaged_retention_is_of_the_storage_that_it_names_or_of_any(string line, bool isNamed)
+    {
+        Assert.True(RetentionMark.IsDamaged(line, "100", "pbs"));
+        Assert.Equal(!isNamed, RetentionMark.IsDamaged(line, "100", "nas"));
+        Assert.Equal(isNamed ? line : "", RetentionMark.RemoveDamaged(line, "nas"));
     }
 
     [Theory]

@@ -193,7 +193,7 @@ public sealed class ScheduleTests : IDisposable
     {
         Enrol();
         string logs = _fixture.Full("logs"), cleaned = _fixture.Full("cleaned"), secrets = _fixture.Full("secrets.ps1");
-        File.WriteAllText(secrets, $"[Console]::Out.WriteLine('asked'); try {{ Start-Sleep -Seconds 600 }} finally "
+        File.WriteAllText(secrets, $"try {{ [Console]::Out.WriteLine('asked'); Start-Sleep -Seconds 600 }} finally "
             + $"{{ [IO.File]::WriteAllText('{cleaned}', '') }}");
         _fixture.Run($"$null = Register-NataliaSchedule {Runs} -SecretScript $args[3] -LogFolder $args[4]", Units,
             Profile, shell, secrets, logs).ThrowIfFailed();

@@ -10,13 +10,16 @@ namespace Natalia.Backup.Engine.Disks.Vmdk;
 /// </summary>
 public sealed class VmdkFlatTarget : IDiskTarget
 {
+    /// <summary>What the name of an older text ends with while the file with the bytes is replaced. It is no partial
+    /// file, which a later export would delete: the older image needs it.</summary>
+    private const string Aside = ".was";
+
     private readonly RawDiskTarget _flat;
     private readonly ImageFileWriter _text;
     private readonly bool _overwrite;
 
-    /// <summary>Where the text that is replaced lies while the file with the bytes is; null before and without
-    /// one.</summary>
-    private string? _aside;
+    /// <summary>Whether an older text was put aside.</summary>
+    private bool _isAside;
 
     /// <summary>Names the image; nothing is touched before <see cref="BeginAsync"/>.</summary>
     /// <param name="path">The text to make; the other file lies beside it.</param>
@@ -39,6 +42,8 @@ public sealed class VmdkFlatTarget : IDiskTarget
     /// <inheritdoc cref="ImageFileWriter.FlushFile"/>
     internal Action<PositionalFile> FlushFile { init => _flat.FlushFile = value; }
 
+    private string AsidePath => Path + Aside;
+
     /// <summary>Flushes the folder after each of the two files got its name: the system, but for tests that let it
     /// fail.</summary>
     internal (Action<string> OfFlat, Action<string> OfText) FlushFolder
@@ -58,6 +63,7 @@ public sealed class VmdkFlatTarget : IDiskTarget
         long size = VmdkSizes.Check(sizeBytes, Path, VmdkFormat.MostBytes);
         byte[] text = Encoding.UTF8.GetBytes(VmdkDescriptor.Make("monolithicFlat", size, "FLAT",
             System.IO.Path.GetFileName(FlatPath), isEmbeddedInFlat: true));
+        BringBackAfterKill();
         // At once: an empty file that a killed export left is not known for one.
         _text.Begin(text.Length);
         _text.Write(0, text);
@@ -76,49 +82,77 @@ public sealed class VmdkFlatTarget : IDiskTarget
     {
         try
         {
-            await _flat.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await _flat.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException e) when (_flat.HasItsName && e.InnerException is FolderNotFlushedException)
+            {
+                // The bytes are whole, and those that they replaced are gone: this is the image.
+                _text.Complete(CancellationToken.None);
+                throw;
+            }
             _text.Complete(CancellationToken.None);
         }
         catch (NataliaException e) when (_flat.HasItsName && !_text.HasItsName)
         {
             // Alone it is no image, and an older text would tell of other bytes.
-            System.IO.File.Delete(FlatPath);
+            string outcome = TryChange(() => System.IO.File.Delete(FlatPath)) ? "was removed" : "could not be removed";
             throw new NataliaException(e.ErrorId, e.Kind,
-                $"The image '{Path}' could not be finished, and its file '{FlatPath}' was removed: "
-                + ((e.InnerException as FolderNotFlushedException)?.Message ?? e.Message), Path, e.RecommendedAction,
-                e);
+                $"The image '{Path}' could not be finished, and its file '{FlatPath}' {outcome}: {e.Message}", Path,
+                e.RecommendedAction, e);
+        }
+        catch (NataliaException e) when (!_flat.HasItsName && _isAside)
+        {
+            if (TryChange(() => FileMove.Replace(AsidePath, Path))) throw;
+            throw new NataliaException(e.ErrorId, e.Kind,
+                $"{e.Message} The image that was there is whole, but its text is called '{AsidePath}' now.", Path,
+                $"Rename '{AsidePath}' to '{Path}'. {e.RecommendedAction}", e);
         }
         finally
         {
-            if (_aside is string older) Forget(older);
+            // It belongs to bytes that are gone.
+            if (_isAside && _flat.HasItsName) TryChange(() => System.IO.File.Delete(AsidePath));
         }
     }
 
-    /// <summary>An older text belongs to the older bytes, where these are still there, and else to nothing.</summary>
-    private void Forget(string older)
+    /// <summary>False when the file system refuses.</summary>
+    private static bool TryChange(Action change)
     {
         try
         {
-            if (_flat.HasItsName) System.IO.File.Delete(older);
-            else FileMove.Replace(older, Path);
+            change();
+            return true;
         }
         catch (Exception e) when (FileTroubles.IsFileError(e))
         {
-            // It stays as a partial file, which the next export removes.
+            return false;
         }
     }
 
-    /// <summary>
-    /// An older text never tells of newer bytes, wherever a kill comes. What one leaves of it is a partial file, as the
-    /// new text is.
-    /// </summary>
+    /// <summary>An older text never tells of newer bytes, wherever a kill comes.</summary>
     private void PutTextAside()
     {
         if (!_overwrite || !System.IO.File.Exists(Path)) return;
-        string aside = PartialFiles.NewPath(Path);
-        FileMove.Replace(Path, aside);
-        _aside = aside;
+        FileMove.Replace(Path, AsidePath);
+        _isAside = true;
     }
+
+    /// <summary>
+    /// What an export that was killed had put aside gets its name again where it fits the bytes that are there. These
+    /// are the older ones, or new ones that are whole and as many.
+    /// </summary>
+    private void BringBackAfterKill() => TryChange(() =>
+    {
+        if (System.IO.File.Exists(Path) || !System.IO.File.Exists(AsidePath) || !System.IO.File.Exists(FlatPath)
+            || new FileInfo(AsidePath).Length > VmdkFormat.MostDescriptorBytes)
+            return;
+        string begin = FormattableString.Invariant($"RW {new FileInfo(FlatPath).Length / VmdkFormat.Sector} "),
+            name = $"\"{System.IO.Path.GetFileName(FlatPath)}\"";
+        if (System.IO.File.ReadAllLines(AsidePath).Any(l => l.StartsWith(begin, StringComparison.Ordinal)
+            && l.Contains(name)))
+            FileMove.Replace(AsidePath, Path);
+    });
 
     /// <summary>Closes both files, and deletes what was not completed.</summary>
     public void Dispose()

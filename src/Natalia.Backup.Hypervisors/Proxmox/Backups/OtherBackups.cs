@@ -17,14 +17,19 @@ internal sealed class OtherBackups(ProxmoxCluster cluster, string vmid)
     private static readonly TimeSpan s_lookLimit = TimeSpan.FromMinutes(2);
     private readonly HashSet<string> _known = new(StringComparer.Ordinal);
     private string? _node;
+    private long? _since;
 
-    /// <summary>Waits until no backup runs that may still come to the VM.</summary>
+    /// <summary>
+    /// Waits until no backup runs that may still come to the VM. Asked again, the time goes on from the first call.
+    /// </summary>
+    /// <returns>Whether it had to wait: what was read before may not hold any more.</returns>
     /// <exception cref="NataliaException"><c>ApplianceLocked</c>: one still runs when the time is over.</exception>
-    internal async Task WaitAsync(TimeSpan lockTimeout, IProgress<OperationProgress>? progress,
+    internal async Task<bool> WaitAsync(TimeSpan lockTimeout, IProgress<OperationProgress>? progress,
         CancellationToken cancellationToken)
     {
         TimeProvider clock = cluster.Client.Clock;
-        long since = clock.GetTimestamp();
+        long since = _since ??= clock.GetTimestamp();
+        bool hasWaited = false;
         while (true)
         {
             _node = (await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false)).Node;
@@ -34,7 +39,7 @@ internal sealed class OtherBackups(ProxmoxCluster cluster, string vmid)
             if (running is null)
             {
                 _known.UnionWith(tasks.Select(t => t.Task.Text));
-                return;
+                return hasWaited;
             }
             if (clock.GetElapsedTime(since) >= lockTimeout)
                 throw new NataliaException(ErrorIds.ApplianceLocked, NataliaErrorKind.ResourceBusy,
@@ -46,6 +51,7 @@ internal sealed class OtherBackups(ProxmoxCluster cluster, string vmid)
             progress?.Report(new OperationProgress(
                 $"Waiting for another backup on node '{_node}' that may come to VM {vmid}", 0, null));
             await clock.WaitAsync(TimeSpan.FromSeconds(10), cancellationToken).ConfigureAwait(false);
+            hasWaited = true;
         }
     }
 

@@ -21,6 +21,48 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
         IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var warnings = new List<string>();
+        var others = new OtherBackups(cluster, vmid);
+        Preparation run = await PrepareAsync(vmid, request, warnings, cancellationToken).ConfigureAwait(false);
+        // Half an hour later the VM may have other disks, the storage other points, and another run the VM. A disk that
+        // needs no switching needs no waiting.
+        while (run.DisksToLeaveOut.Count > 0
+            && await others.WaitAsync(request.LockTimeout, progress, cancellationToken).ConfigureAwait(false))
+            run = await PrepareAsync(vmid, request, warnings, cancellationToken).ConfigureAwait(false);
+        ClusterGuest guest = run.Guest;
+        long watch = cluster.Client.Clock.GetTimestamp();
+        if (run.DisksToLeaveOut.Count == 0)
+            return await DumpAsync(vmid, run, request, warnings, watch, progress,
+                cancellationToken).ConfigureAwait(false);
+
+        LeftOutMark mark = await leftOut.LeaveOutAsync(vmid, run.DisksToLeaveOut, request.RunId,
+            cancellationToken).ConfigureAwait(false);
+        NativeBackupResult result;
+        try
+        {
+            result = await DumpAsync(vmid, run, request, warnings, watch, progress,
+                cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception failure)
+        {
+            await leftOut.PutBackAsync(vmid, mark, null, failure).ConfigureAwait(false);
+            if (await others.FindAsync(mark, _started).ConfigureAwait(false) is not string missed) throw;
+            var known = failure as NataliaException;
+            if (known is null && failure is not OperationCanceledException) throw;
+            throw new NataliaException(known?.ErrorId ?? ErrorIds.TaskFailed,
+                known?.Kind ?? NataliaErrorKind.InvalidOperation,
+                $"{known?.Message ?? $"The backup of VM {vmid} ('{guest.Name}') was stopped."} {missed}",
+                known?.Target ?? vmid, known?.RecommendedAction, failure);
+        }
+        await leftOut.PutBackAsync(vmid, mark, result.Point, null).ConfigureAwait(false);
+        return await others.FindAsync(mark, _started).ConfigureAwait(false) is string other
+            ? result with { Warnings = [.. result.Warnings, other] }
+            : result;
+    }
+
+    /// <summary>Repairs what a dead run left, reads what decides about a run, and refuses what cannot be.</summary>
+    private async Task<Preparation> PrepareAsync(string vmid, NativeBackupRequest request, List<string> warnings,
+        CancellationToken cancellationToken)
+    {
         if (await leftOut.RepairAsync(vmid, cancellationToken).ConfigureAwait(false) is string repaired)
             warnings.Add(repaired);
         ClusterGuest guest = await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
@@ -43,43 +85,13 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             : [];
         List<string> expected =
             [.. config.Disks.Where(d => d.IsBackedUp && !disksToLeaveOut.Contains(d.Key)).Select(d => d.Key)];
-        var watch = cluster.Client.Clock.GetTimestamp();
-        if (disksToLeaveOut.Count == 0)
-            return await DumpAsync(vmid, guest, roles, expected, request, before, warnings, watch, progress,
-                cancellationToken).ConfigureAwait(false);
-
-        var others = new OtherBackups(cluster, vmid);
-        await others.WaitAsync(request.LockTimeout, progress, cancellationToken).ConfigureAwait(false);
-        LeftOutMark mark = await leftOut.LeaveOutAsync(vmid, disksToLeaveOut, request.RunId,
-            cancellationToken).ConfigureAwait(false);
-        NativeBackupResult result;
-        try
-        {
-            result = await DumpAsync(vmid, guest, roles, expected, request, before, warnings, watch, progress,
-                cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception failure)
-        {
-            await leftOut.PutBackAsync(vmid, mark, null, failure).ConfigureAwait(false);
-            if (await others.FindAsync(mark, _started).ConfigureAwait(false) is not string missed) throw;
-            var known = failure as NataliaException;
-            if (known is null && failure is not OperationCanceledException) throw;
-            throw new NataliaException(known?.ErrorId ?? ErrorIds.TaskFailed,
-                known?.Kind ?? NataliaErrorKind.InvalidOperation,
-                $"{known?.Message ?? $"The backup of VM {vmid} ('{guest.Name}') was stopped."} {missed}",
-                known?.Target ?? vmid, known?.RecommendedAction, failure);
-        }
-        await leftOut.PutBackAsync(vmid, mark, result.Point, null).ConfigureAwait(false);
-        return await others.FindAsync(mark, _started).ConfigureAwait(false) is string other
-            ? result with { Warnings = [.. result.Warnings, other] }
-            : result;
+        return new Preparation(guest, roles, before, disksToLeaveOut, expected);
     }
 
-    private async Task<NativeBackupResult> DumpAsync(string vmid, ClusterGuest guest,
-        Dictionary<string, DiskRole> roles, IReadOnlyList<string> expected, NativeBackupRequest request,
-        IReadOnlyList<StoredPoint> before, List<string> warnings, long watch, IProgress<OperationProgress>? progress,
-        CancellationToken cancellationToken)
+    private async Task<NativeBackupResult> DumpAsync(string vmid, Preparation run, NativeBackupRequest request,
+        List<string> warnings, long watch, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
+        ClusterGuest guest = run.Guest;
         BackupLog log = new();
         string what = $"The backup of VM {vmid} ('{guest.Name}') to '{storage}'";
         TaskOutcome outcome;
@@ -124,7 +136,7 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
 
         // A task that was looked for may be an earlier one, where the clocks differ; its point is not this run's.
         if (log.Archive is string old
-            && before.Any(b => b.Volid.EndsWith("/" + old, StringComparison.Ordinal)))
+            && run.Before.Any(b => b.Volid.EndsWith("/" + old, StringComparison.Ordinal)))
             throw MayRun(new ApiException(ErrorIds.RequestOutcomeUnknown, NataliaErrorKind.Connection,
                 $"Whether {TaskOutcome.Decapitalize(what)} was started is not known: the task {outcome.Task.Text}, "
                 + "which was found, is an earlier one.", vmid, "Look at the node's task list before repeating it."),
@@ -141,7 +153,7 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             ?? (log.Archive is null
                 ? null
                 : after.FirstOrDefault(
-                    p => before.All(b => b.Volid != p.Volid) && p.Point is { IsRenamed: false, IsFinished: true }
+                    p => run.Before.All(b => b.Volid != p.Volid) && p.Point is { IsRenamed: false, IsFinished: true }
                         && p.Point.TimeUtc >= outcome.Task.StartUtc.AddSeconds(-1)));
         string? note = outcome.Succeeded || made is null
             ? log.Errors.LastOrDefault()
@@ -157,7 +169,7 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
                     .DefaultIfEmpty("see its log")));
 
         // Whoever switched a disk off since this run began has taken it out of its point.
-        warnings.AddRange(log.Disks.Where(d => !d.IsIncluded && expected.Contains(d.DiskId)).Select(d =>
+        warnings.AddRange(log.Disks.Where(d => !d.IsIncluded && run.Expected.Contains(d.DiskId)).Select(d =>
             $"The disk '{d.DiskId}' of VM {vmid} ('{guest.Name}') was left out by the backup, although it was to be "
             + $"in it when this run began (another run may have switched it off): it is not in the point "
             + $"'{made.Volid}'."));
@@ -186,7 +198,8 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             Duration = cluster.Client.Clock.GetElapsedTime(watch),
             Disks = disks.Where(d => d.IsIncluded && d.SizeBytes is not null)
                 .Select(d => new RestorePointDisk(d.DiskId,
-                    roles.TryGetValue(d.DiskId, out DiskRole role) ? role : DiskRole.Unknown, d.SizeBytes!.Value, 0))
+                    run.Roles.TryGetValue(d.DiskId, out DiskRole role) ? role : DiskRole.Unknown,
+                    d.SizeBytes!.Value, 0))
                 .ToArray(),
             IsDataDiskOnly = request.DataDiskOnly,
             CdrBaseline = baseline,
@@ -397,4 +410,13 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
                 + $"its consistency, nor a count of call records: {e.Message}");
         }
     }
+
+    /// <summary>What was read before a run, and decides about it.</summary>
+    /// <param name="Guest">The VM.</param>
+    /// <param name="Roles">The roles of its disks.</param>
+    /// <param name="Before">What of it is in the storage already.</param>
+    /// <param name="DisksToLeaveOut">What is to be switched off.</param>
+    /// <param name="Expected">What the point is to hold.</param>
+    private sealed record Preparation(ClusterGuest Guest, Dictionary<string, DiskRole> Roles,
+        IReadOnlyList<StoredPoint> Before, List<string> DisksToLeaveOut, List<string> Expected);
 }

@@ -91,8 +91,17 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
         }
         else if (changed)
         {
-            await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"), changes, cancellationToken,
-                s_modify).ConfigureAwait(false);
+            try
+            {
+                await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"), changes, cancellationToken,
+                    s_modify).ConfigureAwait(false);
+            }
+            catch (ApiException e) when (left is not null && former is not null && e.NothingHappened)
+            {
+                // The job still says it. Only where the answer was lost may the mark be all that is left of it.
+                await WriteRetentionMarkAsync(vmid, former, null, CancellationToken.None).ConfigureAwait(false);
+                throw;
+            }
         }
         // From here on the job says it. What a change whose end nobody knew has left there goes, too.
         if (RetentionMark.Parse(config.Description, vmid, request.Storage) is not null)
@@ -197,7 +206,7 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
         catch (ApiException e) when (keeps && e.NothingHappened)
         {
             // Only then: where the answer was lost the job may be gone, and this is all that is left of it. While the
-            // job stands, nobody looks at the mark.
+            // job stands, what it says counts; who takes that away takes the mark away, too.
             await WriteRetentionMarkAsync(vmid, storage, null, CancellationToken.None).ConfigureAwait(false);
             throw;
         }
@@ -221,6 +230,9 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
                     await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"),
                         new ApiArguments { { "delete", "prune-backups" } }, cancellationToken,
                         s_modify).ConfigureAwait(false);
+                // A change whose end nobody knew may have left a mark beside the job, which would count again when the
+                // job is gone. It goes last: when that fails, the same call again does it.
+                await WriteRetentionMarkAsync(vmid, storage, null, cancellationToken).ConfigureAwait(false);
                 return true;
             }
             if (!IsSame(job, "prune-backups", text))
@@ -228,9 +240,10 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
                     new ApiArguments { { "prune-backups", text } }, cancellationToken, s_modify).ConfigureAwait(false);
             return true;
         }
-        // Whoever says what to keep has also answered for the lines that nobody can read.
+        // Whoever says what to keep has also answered for the lines that nobody can read, but for those of another
+        // storage.
         await new GuestNotes(cluster).ChangeAsync(vmid,
-            notes => WithMark(RetentionMark.RemoveDamaged(notes), vmid, storage, limits),
+            notes => WithMark(RetentionMark.RemoveDamaged(notes, storage), vmid, storage, limits),
             cancellationToken).ConfigureAwait(false);
         return false;
     }

@@ -14,8 +14,17 @@ internal sealed record EvidenceFigures(int PointCount, int GapCount, int Thinned
     IReadOnlyList<RpoStretch> Stretches)
 {
     /// <summary>Those of an appliance whose evidence is all there.</summary>
-    internal static EvidenceFigures Of(ApplianceEvidence appliance) => new(appliance.Points.Count,
-        appliance.Gaps.Count, appliance.Gaps.Count(g => g.IsThinned), RpoTimeline.Of(appliance));
+    internal static EvidenceFigures Of(ApplianceEvidence appliance)
+    {
+        DateTime from = appliance.SinceUtc;
+        if (appliance.Gaps.Count > 0 && appliance.Gaps[0].FromUtc < from) from = appliance.Gaps[0].FromUtc;
+        var named = new HashSet<string>(ReportedPoints.Of(appliance).Select(p => p.RestorePointId),
+            StringComparer.Ordinal);
+        // Not those that are older, gone, and only tell when a point was verified.
+        int points = appliance.Points.Count(p => p.TimeUtc >= from || named.Contains(p.RestorePointId));
+        return new EvidenceFigures(points, appliance.Gaps.Count, appliance.Gaps.Count(g => g.IsThinned),
+            RpoTimeline.Of(appliance));
+    }
 
     /// <summary>The evidence without the points and gaps that no report names.</summary>
     internal static ApplianceEvidence Reduce(ApplianceEvidence appliance) => appliance with

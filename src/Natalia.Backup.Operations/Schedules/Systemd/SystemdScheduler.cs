@@ -58,7 +58,8 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
             .ConfigureAwait(false))
             return await DescribeAsync(schedule, false, cancellationToken).ConfigureAwait(false);
         bool[] wasLinked = [.. before.Keys.Select(IsLinked)];
-        string[] anew = [.. files.Where(f => IsTimer(f.Key) && (!IsLinked(f.Key)
+        // What the manager does not go by begins anew as well: it stood still, or goes off at other times.
+        string[] anew = [.. files.Where(f => IsTimer(f.Key) && (asWanted || !IsLinked(f.Key)
             || before[f.Key] is not string former || UnitFiles.HasOtherTime(former, f.Value))).Select(f => f.Key)];
         try
         {
