@@ -243,11 +243,12 @@ public sealed class DataDiskOnlyTests
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
         SimulatedGuest guest = fixture.Cluster.Guest(100);
-        fixture.Cluster.NewTask("pve1", "vzdump", "", "root@pam").Steps.Add((TimeSpan.FromMinutes(10), null, () =>
+        void Attach()
         {
             guest.Config["scsi2"] = "tank:vm-100-disk-2,size=10G";
             guest.Revision++;
-        }));
+        }
+        fixture.Cluster.NewTask("pve1", "vzdump", "", "root@pam").Steps.Add((TimeSpan.FromMinutes(10), null, Attach));
         (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
         NativeBackupResult result = await repository.BackupAsync(appliance, s_dataOnly with { DataDiskId = "scsi1" },
             null, default);
@@ -261,13 +262,14 @@ public sealed class DataDiskOnlyTests
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
         SimulatedGuest guest = fixture.Cluster.Guest(100);
-        fixture.Cluster.NewTask("pve1", "vzdump", "", "root@pam").Steps.Add((TimeSpan.FromMinutes(10), null, () =>
+        void Begin()
         {
             guest.Config["scsi0"] += ",backup=0";
             guest.Config["description"] = "[natalia-backup left-out=scsi0 run=live1 "
                 + $"since={fixture.Clock.GetUtcNow().ToUnixTimeSeconds()}]\n";
             guest.Revision++;
-        }));
+        }
+        fixture.Cluster.NewTask("pve1", "vzdump", "", "root@pam").Steps.Add((TimeSpan.FromMinutes(10), null, Begin));
         (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
         NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked,
             () => repository.BackupAsync(appliance, s_dataOnly, null, default));
