@@ -46,6 +46,10 @@ public sealed record ApplianceEvidence
     public IReadOnlyList<EvidencePoint> Points { get; init; } = [];
     /// <summary>The times between good points that follow each other, oldest first; the last one is open.</summary>
     public IReadOnlyList<EvidenceGap> Gaps { get; init; } = [];
+
+    /// <summary>From when on points count: the first gap may begin before the period does.</summary>
+    internal static DateTime PointsFrom(IReadOnlyList<EvidenceGap> gaps, DateTime sinceUtc) =>
+        gaps.Count == 0 || gaps[0].FromUtc > sinceUtc ? sinceUtc : gaps[0].FromUtc;
     /// <summary>The restore tests that are kept, newest first; also those from before the period.</summary>
     public IReadOnlyList<RestoreTest> RestoreTests { get; init; } = [];
     /// <summary>The replications of the VM, as its hypervisor knows them now.</summary>

@@ -269,7 +269,7 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
             RecoveryTargets.Limit(strategy == BackupStrategy.Replication
                 ? RecoveryTargets.Interval(strategy)
                 : RecoveryTargets.Rpo(strategy)), thinning);
-        DateTime from = gaps.Count == 0 || gaps[0].FromUtc > sinceUtc ? sinceUtc : gaps[0].FromUtc;
+        DateTime from = ApplianceEvidence.PointsFrom(gaps, sinceUtc);
         DateTime verifiedFrom = points.Where(p => p.VerifiedUtc < sinceUtc).Max(p => p.VerifiedUtc) ?? sinceUtc;
         lock (_gate) troubles.InsertRange(0, _blind);
         var evidence = new ApplianceEvidence

@@ -16,8 +16,7 @@ internal sealed record EvidenceFigures(int PointCount, int GapCount, int Thinned
     /// <summary>Those of an appliance whose evidence is all there.</summary>
     internal static EvidenceFigures Of(ApplianceEvidence appliance)
     {
-        DateTime from = appliance.SinceUtc;
-        if (appliance.Gaps.Count > 0 && appliance.Gaps[0].FromUtc < from) from = appliance.Gaps[0].FromUtc;
+        DateTime from = ApplianceEvidence.PointsFrom(appliance.Gaps, appliance.SinceUtc);
         var named = new HashSet<string>(ReportedPoints.Of(appliance).Select(p => p.RestorePointId),
             StringComparer.Ordinal);
         // Not those that are older, gone, and only tell when a point was verified.
