@@ -31,7 +31,9 @@ internal static class Program
             "Mono tells the room of the root for every folder",
     };
 
-    private static async Task<int> Main(string[] arguments)
+    private static async Task<int> Main(string[] arguments) => MonoExit.With(await RunAsync(arguments));
+
+    private static async Task<int> RunAsync(string[] arguments)
     {
         Console.WriteLine($"# {(Type.GetType("Mono.Runtime") is null ? "not Mono" : "Mono")} {Environment.Version}, "
             + $"{typeof(Repository).Assembly.GetCustomAttributes(typeof(System.Runtime.Versioning.TargetFrameworkAttribute), false).Cast<System.Runtime.Versioning.TargetFrameworkAttribute>().Single().FrameworkName}");

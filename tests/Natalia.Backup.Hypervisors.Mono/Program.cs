@@ -7,6 +7,7 @@ using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Mono;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
+using Natalia.Backup.Testing;
 
 // Usage: hyperv PORT FOLDER, or: schedules FOLDER, or: hosts user secret [pin,pin...] [authority file] [action].
 // Writes what it saw, one line each; a NataliaException becomes its id and message.
@@ -18,12 +19,12 @@ try
     if (args[0] == "hyperv")
     {
         await HyperVRun.RunAsync(int.Parse(args[1]), args[2]);
-        return 0;
+        return MonoExit.With(0);
     }
     if (args[0] == "schedules")
     {
         await ScheduleRun.RunAsync(args[1]);
-        return 0;
+        return MonoExit.With(0);
     }
     using var secret = new SecureString();
     foreach (char c in args[2]) secret.AppendChar(c);
@@ -69,12 +70,12 @@ try
         Console.WriteLine($"point {point.IsProtected}");
     }
     Console.WriteLine($"requests {hypervisor.RequestCount}");
-    return 0;
+    return MonoExit.With(0);
 }
 catch (NataliaException e)
 {
     Console.WriteLine($"error {e.ErrorId}: {e.Message}");
-    return 1;
+    return MonoExit.With(1);
 }
 
 // Which of Mono's transports a handler stands on: the one over HttpWebRequest is what .NET Framework has.

@@ -181,8 +181,9 @@ public sealed class Qcow2DiskSource : IDiskSource
         {
             Decompress(packed, plain);
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or ZstdSharp.ZstdException)
+        catch (Exception e) when (e is InvalidDataException or IOException or ZstdSharp.ZstdException)
         {
+            // Nothing is read here but memory; Mono has a word of its own for what is damaged.
             throw Damaged(ToString(), e);
         }
         lock (_gate) _cluster = (entry, plain);

@@ -53,8 +53,8 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
         }
         HashSet<string> there = new(keys.Select(k => k.KeyId), StringComparer.Ordinal);
         foreach (string lost in await FindLostAsync(core, there.Contains, cancellationToken).ConfigureAwait(false))
-            keys.Add(Unusable(Layout.Keys + lost, "It is missing, although the log says that it was added and never "
-                + "removed."));
+            keys.Add(Unusable(Layout.Keys + lost, "It is missing or a link, although the log says that it was added "
+                + "and never removed."));
         return [.. keys.OrderBy(k => k.CreatedUtc ?? DateTime.MaxValue).ThenBy(k => k.KeyId, StringComparer.Ordinal)];
     }
 
@@ -230,8 +230,8 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
             .ConfigureAwait(false))
         {
             // Added since the slots were listed, perhaps.
-            if (word.Value && !isThere(word.Key) && await core.Store.StatAsync(Layout.Keys + word.Key,
-                cancellationToken).ConfigureAwait(false) is null)
+            if (word.Value && !isThere(word.Key) && await IsLostAsync(core, word.Key, cancellationToken)
+                .ConfigureAwait(false))
                 lost.Add(word.Key);
         }
         if (lost.Count == 0) return lost;
@@ -239,6 +239,20 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
         Dictionary<string, bool> again = await ReadWordsAsync(core, cancellationToken).ConfigureAwait(false);
         return [.. lost.Where(k => again.TryGetValue(k, out bool isAdded) && isAdded)
             .OrderBy(k => k, StringComparer.Ordinal)];
+    }
+
+    /// <summary>A link in its place is not the slot, and is not followed; a file that is not let be seen is
+    /// there.</summary>
+    private static async Task<bool> IsLostAsync(RepositoryCore core, string keyId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await core.Store.StatAsync(Layout.Keys + keyId, cancellationToken).ConfigureAwait(false) is null;
+        }
+        catch (NataliaException refused) when (ObjectStoreReading.IsOfOneObject(refused))
+        {
+            return refused.ErrorId == ErrorIds.PathNotContained;
+        }
     }
 
     /// <summary>The slots of which the newest record says that they are removed.</summary>

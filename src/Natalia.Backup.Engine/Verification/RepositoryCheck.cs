@@ -539,8 +539,8 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
             ? []
             : await KeyRing.FindLostAsync(core, _slots.ContainsKey, cancellationToken).ConfigureAwait(false))
             results.Add(Result("KeySlots", CheckOutcome.Failed, Layout.Keys + key,
-                $"The key slot '{Layout.Keys + key}' is missing, although the log says that it was added and never "
-                + $"removed: its password opens nothing. {KeyRing.LostRemedy}",
+                $"The key slot '{Layout.Keys + key}' is missing or a link, although the log says that it was added and "
+                + $"never removed: its password opens nothing. {KeyRing.LostRemedy}",
                 ErrorIds.KeySlotNotFound, default));
         if (_slots.Count == 0)
             results.Add(Result("KeySlots", CheckOutcome.Failed, Layout.Keys,
