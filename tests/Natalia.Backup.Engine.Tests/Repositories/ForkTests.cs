@@ -110,11 +110,8 @@ public sealed class ForkTests
         Assert.Equal(ids.OrderBy(i => i, StringComparer.Ordinal),
             points.Select(p => p.RestorePointId).OrderBy(i => i, StringComparer.Ordinal));
         foreach (RestorePoint point in points)
-        {
-            byte[] bytes = await RestoreAsync(repository, point);
-            Assert.True(fork.States[point.RestorePointId].AsSpan().SequenceEqual(bytes),
+            Assert.True(await StateFinder.IsAsync(repository, point, fork.States[point.RestorePointId]),
                 $"{what}: the point {point.Sequence}");
-        }
         if (!check) return;
         CheckResult? failed = (await CheckAsync(repository)).Find(r => r.Result == CheckOutcome.Failed);
         Assert.True(failed is null, $"{what}: {failed?.Detail}");
