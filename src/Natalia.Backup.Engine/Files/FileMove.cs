@@ -4,6 +4,14 @@ namespace Natalia.Backup.Engine.Files;
 public static class FileMove
 {
     /// <summary>
+    /// Whether a path leads, links followed, to something whose place no file must take: a device, a pipe, a socket. Of
+    /// systems other than Linux it says no.
+    /// </summary>
+    /// <param name="path">A full path.</param>
+    public static bool IsSpecial(string path) =>
+        UnixFile.GetStatus(path) is { IsRegular: false } && !Directory.Exists(path);
+
+    /// <summary>
     /// Gives a file the name of another one, which is gone then, in one step; or a name that nobody has.
     /// </summary>
     /// <param name="from">The file.</param>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Files;
 
 namespace Natalia.Backup.Operations.Exports;
 
@@ -22,6 +23,10 @@ internal static class ExportDestination
     /// <exception cref="NataliaException"><c>DestinationExists</c>, <c>DestinationWriteFailed</c>.</exception>
     internal static void EnsureWritable(string file, bool overwrite)
     {
+        // What is renamed over a device takes its place for everybody; File.Exists is true of one.
+        if (FileMove.IsSpecial(file))
+            throw new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.InvalidArgument,
+                $"'{file}' is not a file but a device or the like.", file, "Name the file to make.");
         if (!overwrite && File.Exists(file))
             throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists,
                 $"The file '{file}' exists.", file, "Name another one, or say -Force to replace it.");

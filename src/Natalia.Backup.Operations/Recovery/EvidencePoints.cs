@@ -145,6 +145,7 @@ internal static class EvidencePoints
     private static IEnumerable<EvidencePoint> Recorded(IReadOnlyList<AuditRecord> records, HashSet<string> there,
         RepositorySession repository)
     {
+        HashSet<string> damaged = FoundDamaged(records, repository);
         foreach (AuditRecord record in records)
         {
             if (record.Event != "native-point-made" || record.NativeRepositoryId != repository.RepositoryId
@@ -156,9 +157,36 @@ internal static class EvidencePoints
                 RepositoryId = repository.RepositoryId,
                 Repository = repository.Name,
                 TimeUtc = time,
+                State = damaged.Contains(id) ? EvidencePointState.Damaged : EvidencePointState.Unverified,
+                Trouble = damaged.Contains(id) ? "It was found damaged." : null,
                 RecordHash = record.RecordHash,
             };
         }
+    }
+
+    /// <summary>
+    /// The points of which the newest record of a verification that came to an end says that the storage's own failed.
+    /// </summary>
+    private static HashSet<string> FoundDamaged(IReadOnlyList<AuditRecord> records, RepositorySession repository)
+    {
+        var damaged = new HashSet<string>(StringComparer.Ordinal);
+        foreach (AuditRecord record in records.Where(r => r.Event == "native-point-verified"
+            && r.NativeRepositoryId == repository.RepositoryId).OrderBy(r => r.TimeUtc))
+        {
+            if (record.RestorePointId is not string id || record.Data is null) continue;
+            using var document = System.Text.Json.JsonDocument.Parse(record.Data);
+            // Present, Verification, and how old it is: each with its outcome, and what was found behind it.
+            string? outcome = document.RootElement.TryGetProperty("details", out System.Text.Json.JsonElement details)
+                && details.ValueKind == System.Text.Json.JsonValueKind.Object
+                && details.TryGetProperty("Verification", out System.Text.Json.JsonElement text)
+                && text.ValueKind == System.Text.Json.JsonValueKind.String
+                ? text.GetString()
+                : null;
+            if (outcome is null) continue;
+            if (outcome.StartsWith(nameof(CheckOutcome.Failed), StringComparison.Ordinal)) damaged.Add(id);
+            else if (outcome.StartsWith(nameof(CheckOutcome.Passed), StringComparison.Ordinal)) damaged.Remove(id);
+        }
+        return damaged;
     }
 
     private static DateTime? PointTime(AuditRecord record)

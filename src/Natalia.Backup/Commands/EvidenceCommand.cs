@@ -1,4 +1,6 @@
+using System.Globalization;
 using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Recovery;
 
@@ -26,9 +28,15 @@ public abstract class EvidenceCommand : RepositoryReaderCommand
     /// <summary>What is to be measured; repositories that are away are told when none was named.</summary>
     /// <param name="appliance">The appliances that were named, which go before those that were piped in.</param>
     /// <param name="sinceUtc">Where the period begins.</param>
-    /// <exception cref="Engine.NataliaException"><c>RepositoryNotConnected</c>.</exception>
+    /// <exception cref="NataliaException"><c>RepositoryNotConnected</c>; <c>InputRefused</c> when the period would
+    /// begin in the future.</exception>
     private protected EvidenceWishes Wishes(string[]? appliance, DateTime sinceUtc)
     {
+        // Without a stretch up to now every point would be left out, and an appliance look as if it had none.
+        if (sinceUtc > TimeProvider.System.GetUtcNow().UtcDateTime)
+            throw new NataliaException(ErrorIds.InputRefused, NataliaErrorKind.InvalidArgument,
+                $"The period would begin in the future, on {sinceUtc.ToString("u", CultureInfo.InvariantCulture)}.",
+                null, "Name a time that is past with -After; 2026-01-31 is read as the same day everywhere.");
         IReadOnlyList<string>? named = References.Clean(Repository) is { Count: > 0 } given ? given
             : _repositories.Count > 0 ? [.. _repositories.Distinct()] : null;
         IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(named, null);

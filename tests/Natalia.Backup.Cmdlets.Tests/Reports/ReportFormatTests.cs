@@ -186,6 +186,32 @@ public sealed class ReportFormatTests : IDisposable
         Assert.Equal(["x.html"], _folder.Files);
     }
 
+    /// <summary>What is renamed over a device or a pipe would take its place for everybody.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_is_no_file_is_not_replaced(bool isLinked)
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        string pipe = _folder["pipe"];
+        using (Process made = Process.Start("mkfifo", [pipe])) made.WaitForExit();
+        string file = isLinked ? _folder["link"] : pipe;
+        if (isLinked) File.CreateSymbolicLink(file, pipe);
+        foreach (bool force in new[] { false, true })
+        {
+            NataliaException refused = Assert.Throws<NataliaException>(() => ReportExporter.Write(SampleReport.Usual(),
+                ReportPaths.For(file, ReportFormat.Html), ReportFormat.Html, null, force));
+            Assert.Equal(ErrorIds.DestinationWriteFailed, refused.ErrorId);
+            Assert.Contains("device", refused.Message, StringComparison.Ordinal);
+        }
+        Assert.Equal(isLinked ? ["link", "pipe"] : new[] { "pipe" },
+            Directory.GetFileSystemEntries(_folder.Path).Select(Path.GetFileName).Order());
+        // Neither has become a file.
+        using Process test = Process.Start("test", ["-p", file]);
+        test.WaitForExit();
+        Assert.Equal(0, test.ExitCode);
+    }
+
     /// <summary>What a command reports keeps no more of a fleet in memory than it names.</summary>
     [Fact]
     public void Evidence_that_was_reduced_gives_the_same_report()

@@ -115,6 +115,17 @@ public sealed class RecoveryTests : IDisposable
             "Measure-NataliaRecovery -PeriodDays 7 -After 2026-01-01").ErrorIds.Single(), StringComparison.Ordinal);
     }
 
+    /// <summary>A day and a month taken for each other: the appliance is not told to have no point at all.</summary>
+    [Theory]
+    [InlineData("Measure-NataliaRecovery natalia-paris -After (Get-Date).AddDays(9)")]
+    [InlineData("Export-NataliaReport report.html -After (Get-Date).AddDays(9)")]
+    public void A_period_that_begins_in_the_future_is_refused(string script)
+    {
+        ScriptResult result = _fixture.Run(script);
+        Assert.StartsWith("InputRefused,", result.ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.Empty(result.Output);
+    }
+
     [Theory]
     [InlineData(80)]
     [InlineData(120)]

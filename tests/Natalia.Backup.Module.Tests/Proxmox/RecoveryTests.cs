@@ -1,3 +1,5 @@
+using Natalia.Backup.ProxmoxSimulator;
+
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
 /// <summary>
@@ -52,6 +54,33 @@ public sealed class RecoveryTests
         Assert.Equal("Met", row.Text[0]);
         Assert.Equal("24 h", row.Text[1]);
         Assert.Contains("retention took the points", row.Text[2], StringComparison.Ordinal);
+    }
+
+    /// <summary>Whoever removes the bad point does not make the gap good that it left.</summary>
+    [Fact]
+    public async Task A_point_that_was_found_damaged_is_none_that_was_good_when_it_is_gone()
+    {
+        DateTimeOffset now = DateTimeOffset.UtcNow;
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(
+            new JumpingClock(speed: 100, now.AddHours(-25)), null);
+        fixture.ConnectWithEvidence();
+        fixture.AddPoint(now.AddHours(-49));
+        fixture.Do("Set-NataliaAppliance natalia-01 -Repository pbs; "
+            + "$null = Invoke-NataliaBackup natalia-01 -Repository pbs");
+        SimulatedPoint point = fixture.Cluster.Storage("pbs").Points.MaxBy(p => p.Time)!;
+        fixture.AddPoint(now.AddHours(-1));
+        Assert.StartsWith("Met ", Verdict(), StringComparison.Ordinal);
+        point.VerifyState = "failed";
+        Assert.StartsWith("RestorePointDamaged,", fixture.Try("Get-NataliaRestorePoint -Repository pbs | "
+            + "Test-NataliaRestorePoint").ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.StartsWith("Missed ", Verdict(), StringComparison.Ordinal);
+
+        Assert.True(fixture.Cluster.Storage("pbs").Points.Remove(point));
+        Assert.StartsWith("Missed ", Verdict(), StringComparison.Ordinal);
+
+        string Verdict() =>
+            fixture.Do("$r = Measure-NataliaRecovery natalia-01 -Objective Rpo; \"$($r.Verdict) $($r.Reason)\"").Text
+                .Single();
     }
 
     /// <summary>The simulator replicates nothing by itself: the test says when it did.</summary>
