@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Qemu.Protocol;
 
@@ -84,6 +85,19 @@ public sealed class HostilePeerTests
         Assert.Contains(error.ErrorId, new[] { ErrorIds.ServerAnswerInvalid, ErrorIds.ServerUnreachable });
     }
 
+    /// <summary>An event, an answer and half an answer that were meant for the client before.</summary>
+    [Theory]
+    [InlineData("{\"event\":\"JOB_STATUS_CHANGE\",\"data\":{\"status\":\"concluded\",\"id\":\"move0\"}}\n", "")]
+    [InlineData("{\"return\":[],\"id\":2}\n", "{\"return\":[],\"id\":2}\n")]
+    [InlineData("status\":\"ready\"}],\"id\":7}\n", "{\"return\":{},\"id\":1}\n")]
+    public async Task What_a_monitor_says_to_the_client_before_is_passed_over(string before, string after)
+    {
+        byte[] said = System.Text.Encoding.UTF8.GetBytes(
+            before + "{\"QMP\":{\"capabilities\":[]}}\n" + after);
+        using QmpClient monitor = await QmpClient.StartAsync(new Peer(said, answers: true), "monitor", default);
+        Assert.Equal("query-status", (await monitor.ExecuteAsync("query-status", null, default)).GetString());
+    }
+
     [Fact]
     public async Task A_line_without_an_end_is_not_kept()
     {
@@ -106,8 +120,12 @@ public sealed class HostilePeerTests
             .. Big((uint)data.Length), .. data];
 
     /// <summary>Says what it was made with, whatever it is asked.</summary>
-    private sealed class Peer(byte[] said, bool isEndless = false) : Stream
+    /// <param name="said">What.</param>
+    /// <param name="isEndless">Whether it begins again at the end.</param>
+    /// <param name="answers">Whether it answers each command with its name after that.</param>
+    private sealed class Peer(byte[] said, bool isEndless = false, bool answers = false) : Stream
     {
+        private byte[] _said = said;
         private int _at;
 
         public long Sent { get; private set; }
@@ -128,15 +146,22 @@ public sealed class HostilePeerTests
 
         public override int Read(byte[] buffer, int offset, int count)
         {
-            if (isEndless && _at == said.Length) _at = 0;
-            int read = Math.Min(count, said.Length - _at);
-            Array.Copy(said, _at, buffer, offset, read);
+            if (isEndless && _at == _said.Length) _at = 0;
+            int read = Math.Min(count, _said.Length - _at);
+            Array.Copy(_said, _at, buffer, offset, read);
             _at += read;
             Sent += read;
             return read;
         }
 
-        public override void Write(byte[] buffer, int offset, int count) { }
+        public override void Write(byte[] buffer, int offset, int count)
+        {
+            if (!answers) return;
+            using var asked = JsonDocument.Parse(buffer.AsMemory(offset, count));
+            string answer = $"{{\"return\":{asked.RootElement.GetProperty("execute").GetRawText()},"
+                + $"\"id\":{asked.RootElement.GetProperty("id").GetRawText()}}}\n";
+            _said = [.. _said, .. System.Text.Encoding.UTF8.GetBytes(answer)];
+        }
 
         public override void Flush() { }
 

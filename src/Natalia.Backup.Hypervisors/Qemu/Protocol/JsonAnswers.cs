@@ -26,6 +26,19 @@ internal static class JsonAnswers
         }
     }
 
+    /// <summary>One line as JSON; null when it is something other than an object.</summary>
+    internal static JsonElement? TryParse(byte[] line)
+    {
+        try
+        {
+            return Parse(line, "");
+        }
+        catch (NataliaException)
+        {
+            return null;
+        }
+    }
+
     internal static NataliaException Invalid(string peer, string what, Exception? inner = null) =>
         new(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData, $"{peer} answered {what}.", peer, null, inner);
 

@@ -13,6 +13,9 @@ internal sealed class QmpClient : IDisposable
     /// <summary>The longest answer of a VM with hundreds of disks is far below.</summary>
     private const int LongestLine = 8 * 1024 * 1024;
 
+    /// <summary>What was meant for earlier clients: no more than this is thrown away.</summary>
+    private const int MostStaleLines = 1000;
+
     /// <summary>How long one command may take; those that take longer are jobs.</summary>
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(60);
 
@@ -20,7 +23,10 @@ internal sealed class QmpClient : IDisposable
     private readonly LineReader _lines;
     private readonly string _peer;
     private readonly SemaphoreSlim _turn = new(1, 1);
-    private long _lastId;
+
+    /// <summary>No client begins where another one did, so that the late answer to an earlier client is not taken for
+    /// one to this.</summary>
+    private long _lastId = (long)BitConverter.ToUInt32(Guid.NewGuid().ToByteArray(), 0) << 16;
 
     private QmpClient(Stream stream, string path)
     {
@@ -63,10 +69,7 @@ internal sealed class QmpClient : IDisposable
         using CancellationTokenRegistration stop = cancellationToken.Register(client.Dispose);
         try
         {
-            JsonElement greeting = JsonAnswers.Parse(
-                await client._lines.ReadAsync(cancellationToken).ConfigureAwait(false) ?? throw client.Closed(),
-                client._peer);
-            if (greeting.Member("QMP") is null) throw JsonAnswers.Invalid(client._peer, "with no greeting of QEMU");
+            await client.AwaitGreetingAsync(cancellationToken).ConfigureAwait(false);
             await client.ExecuteAsync("qmp_capabilities", null, cancellationToken).ConfigureAwait(false);
             return client;
         }
@@ -81,6 +84,21 @@ internal sealed class QmpClient : IDisposable
             client.Dispose();
             throw;
         }
+    }
+
+    /// <summary>
+    /// Reads as far as QEMU's greeting. Until QEMU has noticed that there is another client, it goes on with what was
+    /// meant for the one before: events and the rest of an answer (monitor/qmp.c: the state of the one before is reset
+    /// together with the greeting). Seen with QEMU 7.2 while a job came to its end.
+    /// </summary>
+    private async Task AwaitGreetingAsync(CancellationToken cancellationToken)
+    {
+        for (int stale = 0; stale < MostStaleLines; stale++)
+        {
+            byte[] line = await _lines.ReadAsync(cancellationToken).ConfigureAwait(false) ?? throw Closed();
+            if (JsonAnswers.TryParse(line)?.Member("QMP") is not null) return;
+        }
+        throw JsonAnswers.Invalid(_peer, "with no greeting of QEMU");
     }
 
     /// <summary>Carries a command out.</summary>
