@@ -1,3 +1,4 @@
+using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Folder;
@@ -64,11 +65,31 @@ internal sealed class QemuImageSource(FolderHypervisor folder, LiveBackups backu
         var told = new List<ApplianceDescription>();
         foreach (ApplianceDescription one in appliances)
         {
-            bool isRunning = machines[one.ApplianceId].FirstOrDefault() is Machine vm
-                && await LiveMachine.IsRunningAsync(vm, cancellationToken).ConfigureAwait(false);
-            told.Add(one with { State = new ApplianceState { Power = isRunning ? "running" : "stopped" } });
+            told.Add(one with
+            {
+                State = new ApplianceState
+                {
+                    Power = await GetPowerAsync(machines[one.ApplianceId].FirstOrDefault(), cancellationToken)
+                        .ConfigureAwait(false),
+                },
+            });
         }
         return told;
+    }
+
+    private static async Task<string> GetPowerAsync(Machine? vm, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return vm is not null && await LiveMachine.IsRunningAsync(vm, cancellationToken).ConfigureAwait(false)
+                ? "running"
+                : "stopped";
+        }
+        catch (NataliaException)
+        {
+            // One whose monitor refuses this user is listed beside the others.
+            return "unknown";
+        }
     }
 
     /// <summary>The VM of an appliance; null when it has none, or its description cannot be read.</summary>

@@ -37,7 +37,7 @@ public sealed class LiveQuiesceTests : IDisposable
     public async Task A_guest_is_held_for_one_command_only_and_the_time_is_that_of_its_state()
     {
         DateTime before = _clock.GetUtcNow().UtcDateTime;
-        _calls.Deeds["thaw guest"] = () => _clock.Advance(TimeSpan.FromMinutes(1));
+        _calls.Deeds["thaw guest"] = () => _clock.Advance(TimeSpan.FromSeconds(10));
         await using IFrozenDisks frozen = await FreezeAsync(Quiescing.Require);
         Assert.Equal((Consistency.FileSystem, null, before),
             (frozen.Consistency, frozen.ConsistencyReason, frozen.TimeUtc));
@@ -86,6 +86,56 @@ public sealed class LiveQuiesceTests : IDisposable
         Assert.Equal(3, _agent.Held);
         Assert.DoesNotContain("guest-fsfreeze-thaw", _agent.Told);
         Assert.Empty(Notes);
+    }
+
+    /// <summary>Also not by who finds what a death left at that moment.</summary>
+    [QemuFact]
+    public async Task A_guest_that_was_not_asked_to_hold_is_not_told_to_go_on()
+    {
+        _calls.Failures["make overlays"] = new IOException("No space left on device.");
+        _calls.Deeds["make overlays"] = () => Assert.False(Assert.Single(BackupNote.GetAll(_fixture.Machine))
+            .IsGuestFrozen);
+        _calls.Deeds["freeze guest"] = () => Assert.True(Assert.Single(BackupNote.GetAll(_fixture.Machine))
+            .IsGuestFrozen);
+        await Assert.ThrowsAsync<IOException>(() => FreezeAsync(Quiescing.Prefer));
+        Assert.Empty(_agent.Told);
+        Assert.Empty(Notes);
+
+        _calls.Failures.Clear();
+        _calls.Failures["note freeze"] = new IOException("No space left on device.");
+        await Assert.ThrowsAsync<IOException>(() => FreezeAsync(Quiescing.Prefer));
+        Assert.Empty(_agent.Told);
+        Assert.Equal((0, 0), _fixture.OurThings);
+
+        _calls.Failures.Clear();
+        await using IFrozenDisks frozen = await FreezeAsync(Quiescing.Require);
+        Assert.Equal(["guest-fsfreeze-freeze", "guest-fsfreeze-thaw"], _agent.Told);
+    }
+
+    [QemuFact]
+    public async Task A_guest_that_does_not_go_on_is_said_to_stand_still_until_it_does()
+    {
+        // Each try takes a minute by the clock.
+        _calls.Deeds["thaw guest"] = () => _clock.Advance(TimeSpan.FromMinutes(1));
+        _calls.Failures["thaw guest"] = new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.Timeout,
+            "The agent is silent.");
+        await using (IFrozenDisks frozen = await FreezeAsync(Quiescing.Prefer))
+            Assert.Contains("may still be frozen: The agent is silent.", Assert.Single(frozen.Warnings),
+                StringComparison.Ordinal);
+        IImageSource source = _hypervisor.Require<IImageSource>("images");
+        Leftover left = Assert.Single(await source.FindLeftoversAsync(_fixture.Vm, default));
+        NataliaException still = await Assert.ThrowsAsync<NataliaException>(
+            () => source.RemoveLeftoverAsync(left, default));
+        Assert.Equal(ErrorIds.GuestNotReachable, still.ErrorId);
+        Assert.Contains("may still be frozen", still.Message, StringComparison.Ordinal);
+        Assert.Equal(2, _agent.Held);
+
+        _calls.Deeds.Clear();
+        _calls.Failures.Clear();
+        await source.RemoveLeftoverAsync(Assert.Single(await source.FindLeftoversAsync(_fixture.Vm, default)),
+            default);
+        Assert.Empty(await source.FindLeftoversAsync(_fixture.Vm, default));
+        Assert.Equal((0, 0), (_agent.Held, Notes.Length));
     }
 
     /// <summary>On a full file system no note can be written, and room is what is needed.</summary>

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
@@ -231,6 +232,31 @@ public sealed class QemuOfflineTests : IDisposable
             }
             Assert.Equal(_content, await ReadAsync(disk));
         }
+    }
+
+    /// <summary>As where its monitor refuses this user: what cannot be asked may run.</summary>
+    [QemuFact]
+    public async Task A_vm_that_cannot_be_asked_whether_it_runs_is_not_taken_for_one_that_is_switched_off()
+    {
+        Convert();
+        ApplianceDescription vm = await FindAsync();
+        Assert.Equal("stopped", vm.State!.Power);
+        using var monitor = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        monitor.Bind(new UnixDomainSocketEndPoint(_machine.Monitor!));
+        Assert.Equal("unknown", (await FindAsync()).State!.Power);
+        Assert.Equal(ErrorIds.ServerUnreachable, (await Assert.ThrowsAsync<NataliaException>(
+            () => FreezeAsync(vm, "data"))).ErrorId);
+        Assert.Equal(ErrorIds.ServerUnreachable, (await Assert.ThrowsAsync<NataliaException>(
+            () => _hypervisor.Require<IDiskReplacer>("replacing").ReplaceDiskAsync(vm, "data", _content.Length,
+                (_, _) => Task.CompletedTask, default))).ErrorId);
+
+        // A socket that nobody listens behind is what one that ended has left.
+        monitor.Dispose();
+        File.Delete(_machine.Monitor!);
+        using var ended = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        ended.Bind(new UnixDomainSocketEndPoint(_machine.Monitor!));
+        Assert.Equal("stopped", (await FindAsync()).State!.Power);
+        Assert.Equal(_content, await ReadAsync("data"));
     }
 
     private void Convert() =>

@@ -9,7 +9,7 @@ namespace Natalia.Backup.Hypervisors.Qemu.Live;
 /// Lets the guest write out and hold its file systems for a moment, through its agent. Whatever happens in between,
 /// they are let go of.
 /// </summary>
-internal sealed class GuestFreezer(Machine machine, HostCalls calls)
+internal sealed class GuestFreezer(Machine machine, HostCalls calls, TimeProvider clock)
 {
     private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(5), s_freeze = TimeSpan.FromSeconds(30),
         s_thaw = TimeSpan.FromSeconds(30), s_cleanUp = TimeSpan.FromMinutes(1);
@@ -52,9 +52,9 @@ internal sealed class GuestFreezer(Machine machine, HostCalls calls)
     internal async Task<GuestThaw> ThawAsync()
     {
         if (machine.Agent is not string socket) return default;
-        using var limit = new CancellationTokenSource(s_cleanUp);
+        using Deadline limit = clock.CreateDeadline(s_cleanUp, CancellationToken.None);
         string? why = null, letGo = null;
-        while (!limit.IsCancellationRequested)
+        while (!limit.Token.IsCancellationRequested)
         {
             try
             {
@@ -83,7 +83,7 @@ internal sealed class GuestFreezer(Machine machine, HostCalls calls)
                     letGo ??= $"The guest's file systems did not thaw as they should: {e.Message.TrimEnd('.')}. They "
                         + "may have thawed too early.";
                 // Nobody is there who could hold anything.
-                if (!await LiveMachine.IsRunningAsync(machine, CancellationToken.None).ConfigureAwait(false))
+                if (!await MayRunAsync().ConfigureAwait(false))
                     return new GuestThaw(null, letGo ?? why);
             }
             catch (OperationCanceledException)
@@ -94,6 +94,18 @@ internal sealed class GuestFreezer(Machine machine, HostCalls calls)
         }
         string still = $"The guest's file systems may still be frozen: {why}";
         return new GuestThaw(still, letGo ?? still);
+    }
+
+    private async Task<bool> MayRunAsync()
+    {
+        try
+        {
+            return await LiveMachine.IsRunningAsync(machine, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (NataliaException)
+        {
+            return true;
+        }
     }
 }
 

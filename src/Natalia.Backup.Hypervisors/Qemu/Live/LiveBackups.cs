@@ -28,7 +28,6 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
             HistoryId = how.HistoryId,
             CreatedUtc = clock.UtcNow(),
             Disks = [.. disks.Select(d => d.Disk.DiskId)],
-            IsGuestFrozen = how.Quiescing != Quiescing.Skip && vm.Agent is not null,
         };
         await ForgetStaleAsync(machine, there, how, cancellationToken).ConfigureAwait(false);
         calls.Make("note", () => note.Write(vm));
@@ -100,7 +99,10 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
             await machine.RemoveStateAsync(note, cancellationToken).ConfigureAwait(false);
             await ForgetAsync(machine, note, cancellationToken).ConfigureAwait(false);
         }
-        else await LetGoAsync(machine, note, isStateKept: true, cancellationToken).ConfigureAwait(false);
+        else if (await LetGoAsync(machine, note, isStateKept: true, cancellationToken).ConfigureAwait(false)
+            is string held)
+            throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.Timeout, held, vm.Name,
+                "See whether the guest works. The next backup tells it again.");
     }
 
     /// <summary>Removes the states of the same history in the same repository that other runs made.</summary>
@@ -119,13 +121,15 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
     /// Lets go of a run's frozen state, and of what would count from it unless that is kept. What takes room goes
     /// before anything is written.
     /// </summary>
-    internal async Task LetGoAsync(LiveMachine machine, BackupNote note, bool isStateKept,
+    /// <returns>Why the guest's file systems may still be held, in a full sentence; null when they are not.</returns>
+    internal async Task<string?> LetGoAsync(LiveMachine machine, BackupNote note, bool isStateKept,
         CancellationToken cancellationToken)
     {
         bool wasHeld = BackupNote.GetAll(machine.Machine).FirstOrDefault(n => n.RunId == note.RunId)?.IsGuestFrozen
             == true;
-        bool isHeld = wasHeld
-            && (await new GuestFreezer(machine.Machine, calls).ThawAsync().ConfigureAwait(false)).StillHeld is not null;
+        string? held = wasHeld
+            ? (await new GuestFreezer(machine.Machine, calls, clock).ThawAsync().ConfigureAwait(false)).StillHeld
+            : null;
         if (await LiveMachine.IsRunningAsync(machine.Machine, cancellationToken).ConfigureAwait(false))
         {
             await machine.ReleaseAsync(note, cancellationToken).ConfigureAwait(false);
@@ -133,9 +137,10 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
         }
         // With the VM's process everything has ended but the files.
         else calls.Make("delete overlays", () => LiveMachine.DeleteOverlays(machine.Machine, note));
-        BackupNote now = note with { IsGuestFrozen = isHeld };
-        if (!await ForgetAsync(machine, now, cancellationToken).ConfigureAwait(false) && wasHeld && !isHeld)
+        BackupNote now = note with { IsGuestFrozen = held is not null };
+        if (!await ForgetAsync(machine, now, cancellationToken).ConfigureAwait(false) && wasHeld && held is null)
             calls.Make("note thaw", () => now.Write(machine.Machine));
+        return held;
     }
 
     /// <summary>Removes what a failed freeze made, without hiding why it failed.</summary>
@@ -164,13 +169,16 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
     {
         // Before the guest holds anything: files are made, and programs started, as slowly as the machine is busy.
         await machine.AddOverlaysAsync(note, disks, cancellationToken).ConfigureAwait(false);
-        var guest = new GuestFreezer(machine.Machine, calls);
+        var guest = new GuestFreezer(machine.Machine, calls, clock);
+        bool asks = how.Quiescing != Quiescing.Skip, mayFreeze = asks && machine.Machine.Agent is not null;
+        // Who finds the note after a death lets the guest go on, and takes none for frozen that was never asked.
+        if (mayFreeze) calls.Make("note freeze", () => (note with { IsGuestFrozen = true }).Write(machine.Machine));
         string? reason = null;
         var warnings = new List<string>();
         DateTime time;
         try
         {
-            if (how.Quiescing != Quiescing.Skip)
+            if (asks)
                 reason = await guest.FreezeAsync(cancellationToken).ConfigureAwait(false);
             RefuseUnquiesced(reason, appliance, how);
             time = clock.UtcNow();
@@ -181,10 +189,10 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
             GuestThaw thaw = guest.MayHold ? await guest.ThawAsync().ConfigureAwait(false) : default;
             reason ??= thaw.LetGo;
             if (thaw.StillHeld is not null) warnings.Add(thaw.StillHeld);
-            else if (note.IsGuestFrozen && NoteThaw(machine.Machine, note) is string trouble) warnings.Add(trouble);
+            else if (mayFreeze && NoteThaw(machine.Machine, note) is string trouble) warnings.Add(trouble);
         }
         RefuseUnquiesced(reason, appliance, how);
-        bool isQuiesced = how.Quiescing != Quiescing.Skip && reason is null;
+        bool isQuiesced = asks && reason is null;
         return new FrozenState(time, isQuiesced ? Consistency.FileSystem : Consistency.Crash, reason, warnings);
     }
 

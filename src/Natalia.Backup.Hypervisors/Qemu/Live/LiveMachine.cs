@@ -21,6 +21,7 @@ internal sealed class LiveMachine(Machine machine, HostCalls calls)
     /// Whether the VM runs: somebody listens behind its monitor's socket. A socket that nobody listens behind is what a
     /// VM that ended has left.
     /// </summary>
+    /// <exception cref="NataliaException"><c>ServerUnreachable</c>: that cannot be told.</exception>
     internal static async Task<bool> IsRunningAsync(Machine machine, CancellationToken cancellationToken) =>
         machine.Monitor is string path
         && await UnixSocket.IsListeningAsync(path, cancellationToken).ConfigureAwait(false);

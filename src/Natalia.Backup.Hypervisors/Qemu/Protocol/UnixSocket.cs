@@ -62,9 +62,12 @@ internal static class UnixSocket
     }
 
     /// <summary>Whether somebody listens behind a socket, even if others stand in line there.</summary>
+    /// <exception cref="NataliaException"><c>ServerUnreachable</c>: that cannot be told, as where this user has no
+    /// right to connect.</exception>
     internal static async Task<bool> IsListeningAsync(string path, CancellationToken cancellationToken)
     {
-        if (!File.Exists(path)) return false;
+        // Not there, for a user who may look; who may not is refused below.
+        if (!File.Exists(path) && (!Fits(path) || !HasErrors)) return false;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(TimeSpan.FromSeconds(1));
         try
@@ -72,15 +75,41 @@ internal static class UnixSocket
             using Stream connected = await ConnectAsync(path, limit.Token).ConfigureAwait(false);
             return true;
         }
-        catch (IOException)
+        catch (IOException e) when (IsAbandoned(e))
         {
             return false;
+        }
+        catch (IOException e)
+        {
+            throw new NataliaException(ErrorIds.ServerUnreachable, NataliaErrorKind.Connection,
+                $"Whether anybody listens behind '{path}' cannot be told: {e.Message}", path,
+                "See whether this user has the right to connect to it.", e);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             return true;
         }
     }
+
+    /// <summary>Whether a connection fails here with what connect(2) says.</summary>
+    private static bool HasErrors =>
+#if NET8_0_OR_GREATER
+        OperatingSystem.IsLinux();
+#else
+        false;
+#endif
+
+    /// <summary>Nothing has this name (ENOENT), or what has it is what somebody who listened has left (ECONNREFUSED).
+    /// </summary>
+    private static bool IsAbandoned(IOException failure) =>
+#if NET8_0_OR_GREATER
+        failure.InnerException is SocketException
+        {
+            SocketErrorCode: SocketError.ConnectionRefused or SocketError.AddressNotAvailable
+        };
+#else
+        failure is not null;
+#endif
 
     /// <summary>Says that the path is too long for a socket.</summary>
     internal static NataliaException TooLong(string path) =>
