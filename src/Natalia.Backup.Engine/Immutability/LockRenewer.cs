@@ -36,13 +36,13 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
         DateTime now = core.Clock.UtcNow(), enough = now + policy.Period + policy.Lead;
         AuditLog log = core.ApplianceLog(applianceId);
         List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+        // As of now: what is set while locks are extended is for the next run to look at.
         string policyRecord = $"{NewestPolicy(names)}/"
-            + $"{NewestPolicy(await core.RepositoryLog.ListAsync(cancellationToken).ConfigureAwait(false))}";
+            + $"{NewestPolicy(await core.RepositoryLog.ListAsync(cancellationToken).ConfigureAwait(false))}/"
+            + NewestProtection(names);
         RenewalRecord? last = (await RenewalRecord.ReadAsync(log, names, now, cancellationToken,
             limit: 1).ConfigureAwait(false)).FirstOrDefault();
-        bool changed = last is null || last.Policy != policyRecord
-            || names.Any(
-                n => n.Number > last.Number && n.Event is AuditEvents.PointProtected or AuditEvents.PointUnprotected);
+        bool changed = last is null || last.Policy != policyRecord;
         if (!changed && !look && last!.UntilUtc >= enough) return Result(null, 0, 0, last.UntilUtc);
 
         IReadOnlyList<RestorePoint> points = await readPointsAsync().ConfigureAwait(false);
@@ -209,4 +209,7 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
 
     private static string NewestPolicy(List<AuditName> names) =>
         names.FindLast(n => n.Event == AuditEvents.RetentionSet)?.Id.ToString() ?? "";
+
+    private static string NewestProtection(List<AuditName> names) =>
+        names.FindLast(n => n.Event is AuditEvents.PointProtected or AuditEvents.PointUnprotected)?.Id.ToString() ?? "";
 }

@@ -10,8 +10,8 @@ namespace Natalia.Backup.Engine.Points;
 /// </summary>
 /// <param name="Number">The record's number.</param>
 /// <param name="UntilUtc">Until when.</param>
-/// <param name="Policy">The ids of the retention records by which the points were chosen; empty where the next run is
-/// to look again.</param>
+/// <param name="Policy">The ids of the records of retention and protection by which the points were chosen; empty where
+/// the next run is to look again.</param>
 /// <param name="Points">The points' ids.</param>
 internal sealed record RenewalRecord(long Number, DateTime UntilUtc, string Policy, IReadOnlyCollection<string> Points)
 {

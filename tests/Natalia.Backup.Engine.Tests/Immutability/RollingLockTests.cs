@@ -3,6 +3,7 @@ using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
@@ -154,6 +155,47 @@ public sealed class RollingLockTests : IDisposable
         LockRenewal renewal = (await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!;
         Assert.Equal(2, renewal.KeptPoints);
         Assert.True(await LockedUntilAsync(first) >= Now.AddDays(Ahead));
+    }
+
+    /// <summary>While its locks are extended, between the plan and the record of it.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_protection_that_is_set_beside_an_extension_makes_the_next_run_look(bool isProtected)
+    {
+        using Repository repository = await CreateAsync(new RetentionPolicy { Last = 1 });
+        RestorePoint first = await BackupAsync(repository, Disk(1 << 20, 1), time: Now);
+        if (!isProtected) await repository.SetProtectionAsync(first, true, "evidence", default);
+        _clock.Advance(TimeSpan.FromDays(1));
+        await BackupAsync(repository, Disk(1 << 20, 2), time: Now);
+        _clock.Advance(TimeSpan.FromDays(5));
+        using (Repository session = await _fixture.OpenAsync(new BusyStore(new FaultStore(_store),
+            () => repository.SetProtectionAsync(first, isProtected, "evidence", default))))
+            Assert.Equal(isProtected ? 1 : 2,
+                (await session.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!.KeptPoints);
+        LockRenewal next = (await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!;
+        Assert.Equal(isProtected ? 2 : 1, next.KeptPoints);
+        if (isProtected) Assert.True(await LockedUntilAsync(first) >= Now.AddDays(Ahead));
+        Assert.Null((await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!.KeptPoints);
+    }
+
+    /// <summary>Its locks would be extended for as long as somebody reads it, and be missed in the meantime.</summary>
+    [Fact]
+    public async Task A_point_that_is_let_go_is_not_locked_again_because_it_is_read()
+    {
+        using Repository repository = await CreateAsync(new RetentionPolicy { Last = 1 });
+        RestorePoint first = await BackupAsync(repository, Disk(1 << 20, 1), time: Now);
+        _clock.Advance(TimeSpan.FromDays(1));
+        await BackupAsync(repository, Disk(1 << 20, 2), time: Now);
+        _clock.Advance(TimeSpan.FromDays(5));
+        await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default);
+        using IDisposable reader = PointsInUse.Enter(repository.RepositoryId, first.RestorePointId);
+        _clock.Advance(TimeSpan.FromDays(8));
+        Assert.Equal(CheckOutcome.Warning, Assert.Single(await LocksAsync(repository)).Result);
+        Assert.Equal(1, (await repository.RenewLocksAsync(Appliance.ApplianceId, look: true, default))!.KeptPoints);
+        Assert.True((await PointsAsync(repository)).Single(p => p.RestorePointId == first.RestorePointId)
+            .ImmutableUntilUtc < Now);
+        Assert.Equal(CheckOutcome.Passed, Assert.Single(await LocksAsync(repository)).Result);
     }
 
     [Fact]
@@ -362,6 +404,26 @@ public sealed class RollingLockTests : IDisposable
             _fixture.Options with { Immutability = new ImmutabilityPolicy(5) }, default);
         await BackupAsync(repository, Disk(1 << 20, 1), time: Now);
         Assert.Null(await repository.RenewLocksAsync(Appliance.ApplianceId, look: true, default));
+    }
+
+    /// <summary>A store with which somebody does something else before the first lock is extended.</summary>
+    private sealed class BusyStore(IObjectStore inner, Func<Task> deed) : WrappedStore(inner), IObjectLock
+    {
+        private readonly Lazy<Task> _deed = new(deed);
+
+        public override IObjectLock? ObjectLock => this;
+
+        public ObjectLockMode Mode => Inner.ObjectLock!.Mode;
+
+        public Task<DateTime?> GetRetainUntilAsync(string name, CancellationToken cancellationToken) =>
+            Inner.ObjectLock!.GetRetainUntilAsync(name, cancellationToken);
+
+        public async Task<DateTime> ExtendAsync(string name, DateTime retainUntilUtc,
+            CancellationToken cancellationToken)
+        {
+            await _deed.Value;
+            return await Inner.ObjectLock!.ExtendAsync(name, retainUntilUtc, cancellationToken);
+        }
     }
 
     /// <summary>A store that extends the locks of all objects but one.</summary>
