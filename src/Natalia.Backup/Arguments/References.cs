@@ -1,3 +1,5 @@
+using Natalia.Backup.Engine;
+
 namespace Natalia.Backup.Arguments;
 
 /// <summary>Help with lists of references.</summary>
@@ -10,4 +12,22 @@ internal static class References
     /// <summary>What the user named; an id counts where no name does.</summary>
     internal static IReadOnlyList<string> Named(IEnumerable<string?>? names, string? id) =>
         Clean(names) is { Count: > 0 } given ? given : Clean([id])!;
+
+    /// <summary>
+    /// The error that no appliance was named. An empty name is not the same as none: it may come of a variable that
+    /// should have held one, and must not mean every appliance.
+    /// </summary>
+    internal static NataliaException NoApplianceNamed() =>
+        new(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
+            "Which appliance? None was named.",
+            recommendedAction: "Name it with -Appliance, or pipe it in from Get-NataliaAppliance.");
+
+    /// <summary>
+    /// The error that a restore point was to be named, and its id is empty: of a variable, or of what is piped in and
+    /// tells of no single point. It must not mean every point.
+    /// </summary>
+    internal static NataliaException NoPointNamed() =>
+        new(ErrorIds.InputRefused, NataliaErrorKind.InvalidArgument,
+            "Which restore point? The id that was given, or that what was piped in brought, is empty.",
+            recommendedAction: "Give the id of a point, or name an appliance and leave -RestorePointId out.");
 }

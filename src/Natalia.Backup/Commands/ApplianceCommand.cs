@@ -42,21 +42,18 @@ public abstract class ApplianceCommand : HypervisorCommand
     private protected abstract Task ProcessApplianceAsync(LocatedAppliance located,
         CancellationToken cancellationToken);
 
-    /// <summary>Does the work when no appliance was named; by default that is an error.</summary>
-    private protected virtual Task ProcessNoneAsync(CancellationToken cancellationToken) => throw NoneNamed();
+    /// <summary>True when one was to be named, and what was given is empty.</summary>
+    private protected bool NamesEmpty => NamesNone && (IsBound(nameof(Appliance)) || IsBound(nameof(ApplianceId)));
 
-    /// <summary>The error that no appliance was named.</summary>
-    private protected static NataliaException NoneNamed() =>
-        new(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
-            "Which appliance? None was named.",
-            recommendedAction: "Name it with -Appliance, or pipe it in from Get-NataliaAppliance.");
+    /// <summary>Does the work when no appliance was named; by default that is an error.</summary>
+    private protected virtual Task ProcessNoneAsync(CancellationToken cancellationToken) =>
+        throw References.NoApplianceNamed();
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         if (NamesNone)
         {
-            // An empty name is not the same as none: it may come of a variable that should have held one.
-            if (Appliance is { Length: > 0 }) throw NoneNamed();
+            if (NamesEmpty) throw References.NoApplianceNamed();
             await ProcessNoneAsync(cancellationToken).ConfigureAwait(false);
             return;
         }

@@ -108,6 +108,11 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
             }
             return;
         }
+        // What lists everything may be piped into a removal: an empty name or id must not.
+        if (IsBound(nameof(RestorePointId))) throw References.NoPointNamed();
+        if ((IsBound(nameof(Appliance)) || IsBound(nameof(ApplianceId)))
+            && References.Named(Appliance, applianceId).Count == 0)
+            throw References.NoApplianceNamed();
         await ListAsync(repositories, applianceId, cancellationToken).ConfigureAwait(false);
     }
 

@@ -69,10 +69,13 @@ public sealed class GetNataliaRestoreTestCommand : RepositoryReaderCommand
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
+        if (IsBound(nameof(RestorePointId)) && string.IsNullOrWhiteSpace(RestorePointId))
+            throw References.NoPointNamed();
+        IReadOnlyList<string> named = References.Named(Appliance, ApplianceId);
+        if (named.Count == 0 && (IsBound(nameof(Appliance)) || IsBound(nameof(ApplianceId))))
+            throw References.NoApplianceNamed();
         IReadOnlyList<RestoreTest> tests = await ReadAsync(cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(Appliance is { Length: > 0 }
-            ? Appliance
-            : [ApplianceId ?? ""]);
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(named);
         if (selectors.Count == 0)
         {
             Take(tests);

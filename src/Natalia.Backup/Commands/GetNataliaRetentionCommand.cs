@@ -51,6 +51,9 @@ public sealed class GetNataliaRetentionCommand : RepositoryReaderCommand
     {
         IReadOnlyList<RepositoryConnection> repositories = RepositoriesToRead();
         IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors((Appliance ?? []).Concat(ApplianceId ?? []));
+        // A repository's default that is piped in has an id that is empty, and means the repository.
+        if (selectors.Count == 0 && (IsSaid(nameof(Appliance)) || IsSaid(nameof(ApplianceId))))
+            throw References.NoApplianceNamed();
         List<RepositoryRetention> retentions = [];
         foreach (RepositoryConnection repository in repositories)
         {

@@ -105,8 +105,13 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
         return true;
     }
 
-    private protected override Task ProcessAsync(CancellationToken cancellationToken) =>
-        PlanStoredAsync(Appliance, cancellationToken);
+    private protected override Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        // A plan's rows may be piped into a removal.
+        if (IsBound(nameof(Appliance)) && References.Clean(Appliance) is not { Count: > 0 })
+            throw References.NoApplianceNamed();
+        return PlanStoredAsync(Appliance, cancellationToken);
+    }
 
     private protected override async Task EndAsync(CancellationToken cancellationToken)
     {

@@ -90,6 +90,18 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
     {
         _hadInput = true;
         if (!TryCollect()) Run(ProcessAsync, FailsAsAWhole);
+        ForgetPiped();
+    }
+
+    /// <summary>
+    /// What this object bound is not bound for the next one: PowerShell gives the parameters back their defaults, and
+    /// yet goes on to list them as bound.
+    /// </summary>
+    private void ForgetPiped()
+    {
+        Dictionary<string, object> bound = MyInvocation.BoundParameters;
+        if (bound.Count <= _said.Count) return;
+        foreach (string piped in bound.Keys.Where(k => !_said.Contains(k)).ToList()) bound.Remove(piped);
     }
 
     /// <inheritdoc/>
@@ -208,7 +220,9 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
 
     IActivity IOperationOutput.Begin(string what) => StartProgress(what);
 
-    /// <summary>True when the user gave the parameter, whatever its value.</summary>
+    /// <summary>
+    /// True when the user gave the parameter, or the object that was piped in just now did, whatever its value.
+    /// </summary>
     private protected bool IsBound(string parameterName) => MyInvocation.BoundParameters.ContainsKey(parameterName);
 
     /// <summary>True when the user gave the parameter itself, and no piped object did.</summary>

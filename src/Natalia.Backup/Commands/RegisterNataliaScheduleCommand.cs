@@ -229,7 +229,7 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
     {
         if (!IsOwn) return base.ProcessAsync(cancellationToken);
         // An empty name must not become a schedule of everything.
-        if (NamesNone && (IsBound(nameof(Appliance)) || IsBound(nameof(ApplianceId)))) throw NoneNamed();
+        if (NamesEmpty) throw References.NoApplianceNamed();
         // What is piped in makes one schedule together.
         _names.AddRange(!string.IsNullOrEmpty(ApplianceId) ? [ApplianceId!] : References.Clean(Appliance) ?? []);
         return Task.CompletedTask;

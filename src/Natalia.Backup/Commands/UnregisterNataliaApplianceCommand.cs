@@ -77,10 +77,7 @@ public sealed class UnregisterNataliaApplianceCommand : NataliaCommand
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<string> named = References.Named(Appliance, ApplianceId);
-        if (named.Count == 0)
-            throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
-                "Which appliance? None was named.",
-                recommendedAction: "Name it with -Appliance, or pipe it in from Get-NataliaAppliance.");
+        if (named.Count == 0) throw References.NoApplianceNamed();
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
         IReadOnlyList<RepositoryConnection> repositories = string.IsNullOrEmpty(Repository)
             ? Registry.RepositoriesWithPoints(null, null)

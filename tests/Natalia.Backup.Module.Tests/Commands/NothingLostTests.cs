@@ -88,8 +88,75 @@ public sealed class NothingLostTests : IDisposable
     [InlineData("'' | Register-NataliaSchedule -ProfilePath ./natalia.json")]
     [InlineData("Unregister-NataliaAppliance -Appliance ''")]
     [InlineData("Test-NataliaPrerequisite -Appliance ''")]
+    [InlineData("Test-NataliaPrerequisite -Appliance $null")]
+    [InlineData("Get-NataliaReplication -Appliance $null")]
+    [InlineData("Get-NataliaReplication -ApplianceId ''")]
+    [InlineData("Get-NataliaRestorePoint -Appliance ''")]
+    [InlineData("Get-NataliaRestorePoint -Appliance $null")]
+    [InlineData("Get-NataliaRestorePoint -Appliance @()")]
+    [InlineData("Get-NataliaRestorePoint -Appliance '', '' -Latest")]
+    [InlineData("Get-NataliaRestorePoint -ApplianceId ''")]
+    [InlineData("Get-NataliaRestorePoint -ApplianceId $null")]
+    [InlineData("Get-NataliaRestoreTest -Appliance ''")]
+    [InlineData("Get-NataliaRestoreTest -ApplianceId $null")]
+    [InlineData("Get-NataliaRetention -Appliance ''")]
+    [InlineData("Get-NataliaRetention -Appliance $null | Set-NataliaRetention -Last 1 -Force")]
+    [InlineData("Get-NataliaRetentionPlan -Appliance $null -Last 1")]
     public void An_empty_name_is_an_error_and_means_neither_nothing_nor_everything(string script) =>
         Assert.StartsWith("ApplianceNotFound,", _fixture.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
+
+    /// <summary>What lists everything may go on into a removal.</summary>
+    [Theory]
+    [InlineData("Get-NataliaRestorePoint -RestorePointId ''")]
+    [InlineData("Get-NataliaRestorePoint -RestorePointId $null")]
+    [InlineData("Get-NataliaRestorePoint -Appliance natalia-paris -RestorePointId $null")]
+    [InlineData("Test-NataliaRepository | Get-NataliaRestorePoint")]
+    [InlineData("Get-NataliaRestorePoint -Latest | Select-Object ApplianceId, @{ n = 'RestorePointId'; e = { $null } } "
+        + "| Get-NataliaRestorePoint")]
+    public void An_empty_id_of_a_point_means_no_point(string script)
+    {
+        _fixture.BackUp();
+        _fixture.BackUp();
+
+        ScriptResult result = _fixture.Run($"{script} | Remove-NataliaRestorePoint -Confirm:$false");
+
+        Assert.NotEmpty(result.ErrorIds);
+        Assert.All(result.ErrorIds, id => Assert.StartsWith("InputRefused,", id, StringComparison.Ordinal));
+        Assert.Equal(2, _fixture.Run("Get-NataliaRestorePoint").Output.Count);
+    }
+
+    [Theory]
+    [InlineData("Get-NataliaRestoreTest -RestorePointId ''")]
+    [InlineData("Get-NataliaRestoreTest -RestorePointId ' '")]
+    [InlineData("Test-NataliaRepository | Get-NataliaRestoreTest")]
+    public void An_empty_id_of_a_point_means_no_test(string script)
+    {
+        ScriptResult result = _fixture.Run(script);
+        Assert.NotEmpty(result.ErrorIds);
+        Assert.All(result.ErrorIds, id => Assert.StartsWith("InputRefused,", id, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void What_names_a_point_is_listed_beside_what_names_none()
+    {
+        string[] points = [_fixture.BackUp(), _fixture.BackUp()];
+
+        ScriptResult mixed = _fixture.Run("@([pscustomobject]@{ RestorePointId = $null }; "
+            + "(Get-NataliaRestorePoint)[0]; [pscustomobject]@{ RestorePointId = '' }; Get-NataliaRepository local) "
+            + "| Get-NataliaRestorePoint");
+        Assert.All(mixed.ErrorIds, id => Assert.StartsWith("InputRefused,", id, StringComparison.Ordinal));
+        Assert.Equal(2, mixed.Errors.Count);
+        // The session stands for the whole repository: nothing of the input before it is left.
+        Assert.Equal(points.Order(), mixed.Output.Select(o => o?.Properties["RestorePointId"].Value as string).Order());
+    }
+
+    [Fact]
+    public void A_default_policy_that_is_piped_means_its_repository()
+    {
+        _fixture.Run("Set-NataliaRetention -Repository local -Last 3 -Force").ThrowIfFailed();
+        Assert.Equal(["default of local"],
+            _fixture.Run("Get-NataliaRetention | Get-NataliaRetention").ThrowIfFailed().Text);
+    }
 
     [Fact]
     public void An_id_counts_where_the_name_beside_it_is_empty()
