@@ -26,7 +26,7 @@ public abstract class CacheCompleter : IArgumentCompleter
         {
             if (RunspaceSessions.TryForCurrent() is not SessionRegistry registry) return Nothing(wordToComplete);
             Line = new LineContext(commandAst, fakeBoundParameters);
-            string word = (wordToComplete ?? "").Trim('\'', '"');
+            string word = (wordToComplete ?? "").Trim(LineContext.Quotes);
             NamePattern pattern = Wildcards.Parse(word + "*");
             List<CompletionResult> results = [.. GetCandidates(registry)
                 // What would command the terminal is not put into the prompt; such a thing can be named by its id.
@@ -61,6 +61,12 @@ public abstract class CacheCompleter : IArgumentCompleter
 
     private protected readonly record struct Candidate(string Text, string ToolTip);
 
+    /// <summary>
+    /// The text as PowerShell reads it as one word. To PowerShell typographic quotes are quotes as well, and would end
+    /// the text, so that what follows ran as a command; a word that begins with a dash is a parameter.
+    /// </summary>
     private static string Quote(string text) =>
-        text.All(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.') ? text : "'" + text.Replace("'", "''") + "'";
+        text.Length > 0 && text[0] != '-' && text.All(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.')
+            ? text
+            : "'" + CodeGeneration.EscapeSingleQuotedStringContent(text) + "'";
 }

@@ -28,6 +28,10 @@ internal sealed class LineContext
         _repository = Pattern(Find(bound, s_repository) ?? Find(line, s_repository));
     }
 
+    /// <summary>What PowerShell takes for quotes, the typographic ones included.</summary>
+    internal static char[] Quotes { get; } =
+        ['\'', '"', '\u2018', '\u2019', '\u201a', '\u201b', '\u201c', '\u201d', '\u201e'];
+
     /// <summary>Whether something of this appliance can be meant.</summary>
     internal bool MayMeanAppliance(string name, string? id = null) =>
         (_applianceId is null || id is null || string.Equals(_applianceId, id, StringComparison.OrdinalIgnoreCase))
@@ -68,7 +72,7 @@ internal sealed class LineContext
         return inner switch
         {
             null => null,
-            string text => text.Trim('\'', '"') is { Length: > 0 } plain ? plain : null,
+            string text => text.Trim(Quotes) is { Length: > 0 } plain ? plain : null,
             // Of several, nothing is left out.
             IEnumerable => null,
             object other => new[] { "ApplianceId", "Name" }

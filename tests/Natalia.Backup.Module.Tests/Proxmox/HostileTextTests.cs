@@ -74,6 +74,29 @@ public sealed class HostileTextTests
                 + "-cursorColumn 35).CompletionMatches | ForEach-Object CompletionText").Text.Single());
     }
 
+    /// <summary>To PowerShell typographic quotes are quotes, and a word behind a dash is a parameter.</summary>
+    [Theory]
+    [InlineData("natalia'; Write-Output owned; '")]
+    [InlineData("natalia\u2018; Write-Output owned; \u2018")]
+    [InlineData("natalia\u2019; Write-Output owned; \u2019")]
+    [InlineData("natalia\u201a; Write-Output owned; \u201a")]
+    [InlineData("natalia\u201b; Write-Output owned; \u201b")]
+    [InlineData("natalia\u201d; Write-Output $(1 + 1)")]
+    [InlineData("-NoEnumerate")]
+    [InlineData("\u2013natalia")]
+    public async Task A_name_that_is_completed_is_one_text_and_no_command(string name)
+    {
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.Guests.Add(SampleCluster.Appliance(101, name, "pve1")));
+        fixture.ConnectCluster();
+        IReadOnlyList<string> completed = fixture.Do("$null = Get-NataliaAppliance -Name *; "
+            + "(TabExpansion2 'Invoke-NataliaBackup -Appliance ' -cursorColumn 32).CompletionMatches "
+            + "| ForEach-Object CompletionText").Text;
+        Assert.Equal(new[] { "natalia-01", name }.Order(StringComparer.Ordinal),
+            completed.Select(c => Assert.Single(fixture.Do($"Write-Output -InputObject {c}").Text))
+                .Order(StringComparer.Ordinal));
+    }
+
     [Fact]
     public async Task Every_view_shows_texts_through_the_one_place_that_cleans_them()
     {
