@@ -11,6 +11,8 @@ public sealed record ReplicationState
     public required string ApplianceId { get; init; }
     /// <summary>Its name; null when the VM is not to be seen.</summary>
     public string? ApplianceName { get; init; }
+    /// <summary>The name of the hypervisor session that it was read through, or null.</summary>
+    public string? Hypervisor { get; init; }
     /// <summary>The VM host where the VM runs now; null when unknown.</summary>
     public string? SourceVMHost { get; init; }
     /// <summary>The VM host that gets the copy.</summary>

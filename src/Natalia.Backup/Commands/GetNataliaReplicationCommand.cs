@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Commands;
 
@@ -31,12 +32,17 @@ public sealed class GetNataliaReplicationCommand : ApplianceCommand
 
     private protected override async Task ProcessApplianceAsync(LocatedAppliance located,
         CancellationToken cancellationToken) =>
-        EmitAll(await located.Hypervisor.Hypervisor.Require<IReplication>(Capability)
+        Tell(located.Hypervisor, await located.Hypervisor.Hypervisor.Require<IReplication>(Capability)
             .GetReplicationsAsync(located.Description, cancellationToken).ConfigureAwait(false));
 
     private protected override async Task ProcessNoneAsync(CancellationToken cancellationToken)
     {
-        foreach ((_, IReplication replication) in HypervisorsAbleTo<IReplication>(Capability))
-            EmitAll(await replication.GetReplicationsAsync(null, cancellationToken).ConfigureAwait(false));
+        foreach ((HypervisorConnection hypervisor, IReplication replication) in
+            HypervisorsAbleTo<IReplication>(Capability))
+            Tell(hypervisor, await replication.GetReplicationsAsync(null, cancellationToken).ConfigureAwait(false));
     }
+
+    /// <summary>With the name of its session, by which one that is piped into a removal is found again.</summary>
+    private void Tell(HypervisorConnection hypervisor, IReadOnlyList<ReplicationState> replications) =>
+        EmitAll([.. replications.Select(r => r with { Hypervisor = hypervisor.Name })]);
 }

@@ -45,6 +45,8 @@ public sealed class SetNataliaReplicationCommand : ApplianceCommand
     [ValidateRange(1.0, 100000.0)]
     public double? RateLimitMegabytes { get; set; }
 
+    private protected override string MissedWithoutInput => "no replication was set up";
+
     private protected override async Task ProcessApplianceAsync(LocatedAppliance located,
         CancellationToken cancellationToken)
     {
@@ -58,7 +60,8 @@ public sealed class SetNataliaReplicationCommand : ApplianceCommand
             IntervalMinutes = IntervalMinutes,
             RateLimitMegabytes = RateLimitMegabytes,
         };
-        Emit(await replication.SetReplicationAsync(located.Description, request,
-            cancellationToken).ConfigureAwait(false));
+        ReplicationState state = await replication.SetReplicationAsync(located.Description, request,
+            cancellationToken).ConfigureAwait(false);
+        Emit(state with { Hypervisor = located.Hypervisor.Name });
     }
 }

@@ -81,6 +81,23 @@ public sealed class HyperVApplianceTests : IDisposable
             "Remove-NataliaReplication $args[0] -KeepReplica -Confirm:$false", set.ReplicationId).ErrorIds);
     }
 
+    [Fact]
+    public void A_replication_that_is_piped_is_ended_where_it_was_listed()
+    {
+        _room.Host.ReplicaServers.Add("hv2");
+        var set = (ReplicationState)_room.Run("Set-NataliaReplication natalia-01 -TargetVMHost hv2").Output.Single()
+            .BaseObject;
+        Assert.Equal("hv", set.Hypervisor);
+        _room.Run("param($h) $null = Add-Fake $h -Name other", _room.Hypervisor);
+        Assert.Equal(["hv", "other"], _room.Run("(Get-NataliaReplication).Hypervisor | Sort-Object").Text);
+
+        Assert.Equal([ErrorIds.HypervisorAmbiguous], _room.Session.Run(
+            "Remove-NataliaReplication $args[0] -KeepReplica -Confirm:$false", set.ReplicationId).ErrorIds);
+        Assert.Equal("hv2", _room.Machine.ReplicaHost);
+        _room.Run("Get-NataliaReplication -Hypervisor other | Remove-NataliaReplication -KeepReplica -Confirm:$false");
+        Assert.Null(_room.Machine.ReplicaHost);
+    }
+
     private List<CheckResult> NetworkChecks(string more = "") =>
         [.. _room.Run($"Test-NataliaPrerequisite natalia-01 -Detailed {more}").Output.Select(o => o.BaseObject)
             .Cast<CheckResult>().Where(c => c.Name is "IsolatedNetwork" or "NoWayOut")];
