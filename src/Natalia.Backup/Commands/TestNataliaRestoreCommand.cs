@@ -314,6 +314,8 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
         {
             if (References.Clean(RestorePointId) is { Count: > 0 } ids)
                 await TakePointsAsync(ids, cancellationToken).ConfigureAwait(false);
+            // The newest point in its place would be proved, and not the one that was meant.
+            else if (IsBound(nameof(RestorePointId))) throw References.NoPointNamed();
             else await TakeAppliancesAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
@@ -383,7 +385,7 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
     private async Task TakeAppliancesAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(References.Named(Appliance, ApplianceId));
-        if (selectors.Count == 0 && !Rotate)
+        if (selectors.Count == 0 && (!Rotate || IsBound(nameof(Appliance)) || IsBound(nameof(ApplianceId))))
             throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
                 "Which appliance? None was named.", recommendedAction:
                 "Name it with -Appliance, pipe it or a restore point in, or let -Rotate choose.");

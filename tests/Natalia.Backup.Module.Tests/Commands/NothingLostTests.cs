@@ -39,6 +39,11 @@ public sealed class NothingLostTests : IDisposable
     [InlineData("Get-NataliaRepository typo* | Test-NataliaAudit")]
     [InlineData("Get-NataliaAppliance -Name typo* | Invoke-NataliaRetention")]
     [InlineData("Get-NataliaAppliance -Name typo* | Export-NataliaApplianceConfiguration -Destination .")]
+    [InlineData("Get-NataliaRestorePoint | Protect-NataliaRestorePoint -Reason x")]
+    [InlineData("Get-NataliaAppliance -Name typo* | Set-NataliaAppliance -Repository local")]
+    [InlineData("Get-NataliaAppliance -Name typo* | Set-NataliaRetention -Last 1 -Force")]
+    [InlineData("Get-NataliaAppliance -Name typo* | Set-NataliaReplication -TargetVMHost pve2")]
+    [InlineData("Get-NataliaAppliance -Name typo* | Register-NataliaSchedule")]
     public void A_pipeline_that_brings_nothing_to_what_protects_or_proves_is_an_error(string script) =>
         Assert.StartsWith("NothingToDo,", _fixture.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
 
@@ -100,10 +105,26 @@ public sealed class NothingLostTests : IDisposable
     [InlineData("Get-NataliaRestoreTest -Appliance ''")]
     [InlineData("Get-NataliaRestoreTest -ApplianceId $null")]
     [InlineData("Get-NataliaRetention -Appliance ''")]
-    [InlineData("Get-NataliaRetention -Appliance $null | Set-NataliaRetention -Last 1 -Force")]
+    [InlineData("Get-NataliaRetention -Appliance $null")]
     [InlineData("Get-NataliaRetentionPlan -Appliance $null -Last 1")]
-    public void An_empty_name_is_an_error_and_means_neither_nothing_nor_everything(string script) =>
-        Assert.StartsWith("ApplianceNotFound,", _fixture.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
+    [InlineData("Measure-NataliaRecovery -Appliance ''")]
+    [InlineData("Measure-NataliaRecovery -Appliance $null -Quiet")]
+    [InlineData("Measure-NataliaRecovery -ApplianceId ''")]
+    [InlineData("Get-NataliaRepository | Measure-NataliaRecovery -Appliance ''")]
+    [InlineData("[pscustomobject]@{ ApplianceId = $null } | Measure-NataliaRecovery")]
+    [InlineData("Export-NataliaReport $args[0] -Appliance ''")]
+    [InlineData("Export-NataliaReport $args[0] -ApplianceId $null")]
+    [InlineData("[pscustomobject]@{ ApplianceId = '' } | Export-NataliaReport $args[0]")]
+    [InlineData("Test-NataliaRestore -Rotate -Appliance ''")]
+    [InlineData("Test-NataliaRestore -Rotate -ApplianceId $null")]
+    public void An_empty_name_is_an_error_and_means_neither_nothing_nor_everything(string script)
+    {
+        _fixture.BackUp();
+        ScriptResult result = _fixture.Run(script, _fixture.Full("x.html"));
+        Assert.StartsWith("ApplianceNotFound,", result.ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.Empty(result.Output);
+        Assert.False(File.Exists(_fixture.Full("x.html")));
+    }
 
     /// <summary>What lists everything may go on into a removal.</summary>
     [Theory]
@@ -128,6 +149,7 @@ public sealed class NothingLostTests : IDisposable
     [Theory]
     [InlineData("Get-NataliaRestoreTest -RestorePointId ''")]
     [InlineData("Get-NataliaRestoreTest -RestorePointId ' '")]
+    [InlineData("Test-NataliaRestore -Appliance natalia-paris -RestorePointId $null")]
     [InlineData("Test-NataliaRepository | Get-NataliaRestoreTest")]
     public void An_empty_id_of_a_point_means_no_test(string script)
     {
