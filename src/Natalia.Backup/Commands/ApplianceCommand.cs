@@ -12,6 +12,7 @@ namespace Natalia.Backup.Commands;
 /// </summary>
 public abstract class ApplianceCommand : HypervisorCommand
 {
+    private readonly HashSet<(HypervisorConnection, string)> _taken = [];
     private ApplianceDirectory? _directory;
 
     private protected ApplianceCommand() { }
@@ -37,6 +38,11 @@ public abstract class ApplianceCommand : HypervisorCommand
 
     /// <summary>True when the user named no appliance at all.</summary>
     private protected bool NamesNone => Named.Count == 0;
+
+    /// <summary>
+    /// Whether a VM is taken once, however many inputs name it. False where inputs differ in more than the VM.
+    /// </summary>
+    private protected virtual bool TakesOnce => true;
 
     /// <summary>Does the work for one VM.</summary>
     private protected abstract Task ProcessApplianceAsync(LocatedAppliance located,
@@ -71,6 +77,8 @@ public abstract class ApplianceCommand : HypervisorCommand
             }
             foreach (LocatedAppliance located in found)
             {
+                // Named twice, by two names or two inputs, it is one VM still, of which one snapshot is wanted.
+                if (!_taken.Add((located.Hypervisor, located.Description.ApplianceId)) && TakesOnce) continue;
                 try
                 {
                     await ProcessApplianceAsync(located, cancellationToken).ConfigureAwait(false);

@@ -49,9 +49,9 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
     private protected virtual bool FailsAsAWhole => false;
 
     /// <summary>
-    /// For a command that protects, proves or gives back: what was not done when a pipeline brought nothing. That is an
-    /// error then, since a filter that fits nothing must not pass for success. Null for commands that list, or take
-    /// away, where nothing to do is as good as done.
+    /// For a command that protects, proves, gives back or sets what is to hold: what was not done when a pipeline
+    /// brought nothing. That is an error then, since a filter that fits nothing must not pass for success. Null for
+    /// commands that list, or take away, where nothing to do is as good as done.
     /// </summary>
     private protected virtual string? MissedWithoutInput => null;
 

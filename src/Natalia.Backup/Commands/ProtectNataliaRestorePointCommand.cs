@@ -35,6 +35,8 @@ public sealed class ProtectNataliaRestorePointCommand : RestorePointCommand
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
+    private protected override string MissedWithoutInput => "no restore point was protected";
+
     private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
         string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", point.Point,

@@ -202,6 +202,9 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
 
     private bool IsOwn => ParameterSetName != NativeSet;
 
+    // Each repository that is piped in gets a schedule of the VM.
+    private protected override bool TakesOnce => false;
+
     private ScheduleKind Kind =>
         Strategy == BackupStrategy.SixHourly ? ScheduleKind.SixHourly : ScheduleKind.Daily;
 
@@ -235,7 +238,7 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
         return Task.CompletedTask;
     }
 
-    private protected override string? MissedWithoutInput => IsOwn ? "nothing was registered" : null;
+    private protected override string MissedWithoutInput => "nothing was registered";
 
     private protected override async Task EndAsync(CancellationToken cancellationToken)
     {

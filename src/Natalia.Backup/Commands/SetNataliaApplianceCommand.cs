@@ -309,6 +309,8 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         }.CheckAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    private protected override string MissedWithoutInput => "no appliance was enrolled or changed";
+
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         if (!string.IsNullOrEmpty(Repository)) Registry.Repositories.Get(Repository!);

@@ -115,6 +115,8 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
+    private protected override string MissedWithoutInput => "no retention policy was set";
+
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         PipedReport.RequireAppliance(InputObject);

@@ -51,6 +51,17 @@ public sealed class PipelineTests : IAsyncLifetime
     public void A_session_binds(string script, string expected) =>
         Assert.Equal(expected, _fixture.Do(script).Text.Last());
 
+    /// <summary>Of one VM one snapshot, and each snapshot in a list once; of two storages two schedules.</summary>
+    [Theory]
+    [InlineData("@('natalia-01', 'natalia-*' | Invoke-NataliaSnapshot).Count", "1")]
+    [InlineData("@(Invoke-NataliaSnapshot natalia-01, natalia-*).Count", "1")]
+    [InlineData("$vm = Get-NataliaAppliance -Name natalia-01; @($vm, $vm | Invoke-NataliaSnapshot).Count", "1")]
+    [InlineData("$null = Invoke-NataliaSnapshot natalia-01; @('natalia-01', '*-01' | Get-NataliaSnapshot).Count", "1")]
+    [InlineData("$null = Invoke-NataliaSnapshot natalia-01; @(Invoke-NataliaSnapshot natalia-01).Count", "1")]
+    [InlineData("$pbs = Get-NataliaRepository pbs; @($pbs, $pbs | Register-NataliaSchedule natalia-01).Count", "2")]
+    public void A_VM_that_is_named_twice_is_taken_once(string script, string expected) =>
+        Assert.Equal(expected, _fixture.Do(script).Text.Last());
+
     [Theory]
     [InlineData("Get-NataliaHypervisor pve | Get-NataliaSnapshot", "ApplianceNotFound")]
     [InlineData("Get-NataliaRepository pbs | Get-NataliaSnapshot", "InputObjectNotBound")]
