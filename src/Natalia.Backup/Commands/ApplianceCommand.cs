@@ -1,6 +1,5 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Connections;
 

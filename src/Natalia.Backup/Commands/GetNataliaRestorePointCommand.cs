@@ -22,7 +22,8 @@ namespace Natalia.Backup.Commands;
 /// <para>What a Proxmox Backup Server is still writing, and what a backup left there broken off, is listed as
 /// UNFINISHED, and its property IsFinished is False: it cannot be restored, is never the latest, and does not count for
 /// retention.</para>
-/// <para>A plain -Appliance name of which no repository has a point is an error, not an empty list.</para>
+/// <para>A plain -Appliance name of which no repository has a point is an error, not an empty list. So is an empty
+/// -Appliance, -ApplianceId or -RestorePointId, and never a list of all points.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -After (Get-Date).AddDays(-7)</code>
