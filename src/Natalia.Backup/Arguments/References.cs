@@ -23,6 +23,14 @@ internal static class References
             recommendedAction: "Name it with -Appliance, or pipe it in from Get-NataliaAppliance.");
 
     /// <summary>
+    /// The error that a repository was to be named, and the name is empty: it must not mean every repository.
+    /// </summary>
+    internal static NataliaException NoRepositoryNamed() =>
+        new(ErrorIds.InputRefused, NataliaErrorKind.InvalidArgument,
+            "Which repository? The name that was given is empty.",
+            recommendedAction: "Name it with -Repository, or leave that out for all that are connected.");
+
+    /// <summary>
     /// The error that a restore point was to be named, and its id is empty: of a variable, or of what is piped in and
     /// tells of no single point. It must not mean every point.
     /// </summary>

@@ -23,7 +23,7 @@ namespace Natalia.Backup.Commands;
 /// UNFINISHED, and its property IsFinished is False: it cannot be restored, is never the latest, and does not count for
 /// retention.</para>
 /// <para>A plain -Appliance name of which no repository has a point is an error, not an empty list. So is an empty
-/// -Appliance, -ApplianceId or -RestorePointId, and never a list of all points.</para>
+/// -Appliance, -ApplianceId, -RestorePointId, -Repository, -After or -Before, and never a list of all points.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -After (Get-Date).AddDays(-7)</code>
@@ -81,10 +81,12 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
 
     /// <summary>Only points whose state is of this time or later. A time without a zone is local time.</summary>
     [Parameter]
+    [ValidateNotNull]
     public DateTime? After { get; set; }
 
     /// <summary>Only points whose state is of this time or earlier. A time without a zone is local time.</summary>
     [Parameter]
+    [ValidateNotNull]
     public DateTime? Before { get; set; }
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)

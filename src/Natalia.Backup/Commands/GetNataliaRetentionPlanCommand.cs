@@ -80,7 +80,9 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
     private protected override Task BeginAsync(CancellationToken cancellationToken)
     {
         _rules = GivenRules();
-        return Task.CompletedTask;
+        return IsSaid(nameof(Repository)) && References.Clean(Repository) is not { Count: > 0 }
+            ? throw References.NoRepositoryNamed()
+            : Task.CompletedTask;
     }
 
     private protected override bool TryCollect()

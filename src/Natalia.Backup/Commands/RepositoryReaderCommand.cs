@@ -27,9 +27,12 @@ public abstract class RepositoryReaderCommand : NataliaCommand
     /// The repositories to read points from. Those that were opened without a password are left out when others are
     /// there and none was named.
     /// </summary>
-    /// <exception cref="Engine.NataliaException"><c>RepositoryNotConnected</c>.</exception>
+    /// <exception cref="Engine.NataliaException"><c>RepositoryNotConnected</c>; <c>InputRefused</c> when one was to be
+    /// named, and the name is empty.</exception>
     private protected IReadOnlyList<RepositoryConnection> RepositoriesToRead()
     {
+        if (IsSaid(nameof(Repository)) && References.Clean(Repository) is not { Count: > 0 })
+            throw References.NoRepositoryNamed();
         IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(References.Clean(Repository),
             RepositoryId);
         if (NamesNoRepository) DeferAway(Registry.Repositories);

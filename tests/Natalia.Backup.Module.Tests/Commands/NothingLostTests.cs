@@ -146,6 +146,22 @@ public sealed class NothingLostTests : IDisposable
         Assert.Equal(2, _fixture.Run("Get-NataliaRestorePoint").Output.Count);
     }
 
+    /// <summary>A removal would take what was not meant.</summary>
+    [Theory]
+    [InlineData("Get-NataliaRestorePoint -Repository $null", "InputRefused")]
+    [InlineData("Get-NataliaRestorePoint -Repository ''", "InputRefused")]
+    [InlineData("Get-NataliaRetention -Repository @()", "InputRefused")]
+    [InlineData("Get-NataliaRetentionPlan -Repository $null -Last 1", "InputRefused")]
+    [InlineData("Get-NataliaRestorePoint -Before $null", "ParameterArgumentValidationError")]
+    [InlineData("Get-NataliaRestorePoint -After $null", "ParameterArgumentValidationError")]
+    public void An_empty_repository_or_time_means_not_every_one(string script, string error)
+    {
+        _fixture.BackUp();
+        ScriptResult result = _fixture.Run(script);
+        Assert.StartsWith(error + ",", result.ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.Empty(result.Output);
+    }
+
     [Theory]
     [InlineData("Get-NataliaRestoreTest -RestorePointId ''")]
     [InlineData("Get-NataliaRestoreTest -RestorePointId ' '")]
