@@ -47,13 +47,15 @@ internal sealed class IscsiTask : IDisposable
 
     internal ReadOnlyMemory<byte> Data => _data ?? ReadOnlyMemory<byte>.Empty;
 
-    /// <summary>A burst that was asked for: ends when it is there.</summary>
+    /// <summary>A burst that was asked for: ends when it is there, or the task was aborted.</summary>
     internal Task Ask(uint transferTag, int bytes)
     {
         lock (_gate)
         {
             (_transferTag, _expected, _dataSn) = (transferTag, _received + bytes, 0);
             _burst = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            // Whoever aborted it has cancelled the burst before.
+            if (IsAborted) _burst.TrySetCanceled();
             return _burst.Task;
         }
     }

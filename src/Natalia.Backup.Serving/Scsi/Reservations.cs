@@ -48,9 +48,16 @@ internal sealed class Reservations
         lock (_gate) return _keys.ContainsKey(nexus) || _holder == nexus || _older == nexus;
     }
 
-    internal void Reserve(Nexus nexus)
+    /// <summary>Reserves the unit for a nexus, unless another has done it since it was asked who may.</summary>
+    /// <returns>False on a reservation conflict.</returns>
+    internal bool Reserve(Nexus nexus)
     {
-        lock (_gate) _older = nexus;
+        lock (_gate)
+        {
+            if (_older is not null ? _older != nexus : _keys.Count > 0) return false;
+            _older = nexus;
+            return true;
+        }
     }
 
     internal void Release(Nexus nexus)

@@ -156,8 +156,7 @@ internal sealed class ScsiUnit(SectorDisk disk, UnitIdentity identity)
             case 0x5A:
                 return Cut(ModePages.Sense(cdb, disk.IsReadOnly, Sectors), command.Allocation16(7));
             case 0x16:
-                Reservations.Reserve(nexus);
-                return ScsiReply.Ok;
+                return Reservations.Reserve(nexus) ? ScsiReply.Ok : ScsiReply.Conflict;
             case 0x17:
                 Reservations.Release(nexus);
                 return ScsiReply.Ok;

@@ -288,6 +288,15 @@ public sealed class IscsiHostileTests : IDisposable
         await Task.WhenAny(served);
     }
 
+    [Fact]
+    public void A_task_that_is_aborted_before_it_asks_for_its_data_waits_for_none()
+    {
+        using var task = new IscsiTask(new Pdu(Opcodes.ScsiCommand, 0xA1), default);
+        Assert.False(task.Ask(1, 512).IsCompleted);
+        task.Abort();
+        Assert.True(task.Ask(2, 512).IsCanceled);
+    }
+
     /// <summary>A connection that stands still in the middle of the first thing that it is to send.</summary>
     private sealed class HaltingStream(NetworkStream inner, int allBytes) : Stream
     {

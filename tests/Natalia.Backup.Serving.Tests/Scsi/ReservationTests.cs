@@ -46,6 +46,20 @@ public sealed class ReservationTests
     }
 
     [Fact]
+    public async Task Of_two_that_RESERVE_at_once_one_has_it()
+    {
+        // Both have been let in when the first one reserves.
+        Assert.False(_unit.Reservations.Conflicts(_one, [0x16, 0, 0, 0, 0, 0]));
+        Assert.False(_unit.Reservations.Conflicts(_two, [0x16, 0, 0, 0, 0, 0]));
+        Assert.True(_unit.Reservations.Reserve(_one));
+        Assert.False(_unit.Reservations.Reserve(_two));
+        Assert.True(_unit.Reservations.Reserve(_one));
+        _unit.Reservations.Release(_one);
+        await OutAsync(_three, 0, 0, 1);
+        Assert.False(_unit.Reservations.Reserve(_two));
+    }
+
+    [Fact]
     public async Task Registrations_are_bounded_and_one_that_is_there_can_change_its_key()
     {
         for (int n = 0; n < 1023; n++) await OutAsync(new Nexus($"port {n}"), 0, 0, 1);
