@@ -206,7 +206,8 @@ public sealed class QemuOfflineTests : IDisposable
     public async Task A_vm_that_is_switched_on_keeps_its_disk()
     {
         Convert();
-        Machine bios = _machine with { Firmware = Firmware.Bios, Nvram = null };
+        // A name that is more than a word to QEMU.
+        Machine bios = _machine with { Name = "natalia=off, on", Firmware = Firmware.Bios, Nvram = null };
         bios.Write();
         ApplianceDescription vm = await FindAsync();
         IDiskReplacer replacer = _hypervisor.Require<IDiskReplacer>("replacing");

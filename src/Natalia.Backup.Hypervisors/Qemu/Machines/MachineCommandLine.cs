@@ -31,7 +31,8 @@ internal static class MachineCommandLine
         {
             "-nodefaults", "-no-user-config", "-S", "-daemonize",
             "-uuid", machine.Id!,
-            "-name", Escape(machine.Name),
+            // With its key: a name with an equals sign would be taken for another.
+            "-name", "guest=" + Escape(machine.Name),
             "-machine", "q35", "-accel", accelerator, "-cpu", "max",
             "-smp", Number(machine.ProcessorCount), "-m", Number(machine.MemoryBytes >> 20) + "M",
             "-display", "none", "-device", "VGA,id=screen",
