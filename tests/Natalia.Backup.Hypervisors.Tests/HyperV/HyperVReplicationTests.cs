@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.HyperVSimulator;
 
 namespace Natalia.Backup.Hypervisors.Tests.HyperV;
 
@@ -75,6 +76,25 @@ public sealed class HyperVReplicationTests : IDisposable
         _host.Machine.LastReplication = _host.Clock.GetUtcNow().UtcDateTime.AddMinutes(-minutes);
         ReplicationState seen = Assert.Single(await replication.GetReplicationsAsync(_host.Vm, default));
         Assert.Equal((verdict, TimeSpan.FromMinutes(minutes)), (seen.Health, seen.Lag));
+    }
+
+    [Fact]
+    public async Task A_first_copy_that_did_not_begin_is_told_and_begun_by_the_next_call()
+    {
+        using IHypervisor hypervisor = _host.Connect();
+        IReplication replication = hypervisor.Require<IReplication>("replication");
+        _host.Host.Faults["StartReplication"] = new SimFault { Message = "The network is gone.", Times = 1 };
+        Assert.Contains("The network is gone.", (await Assert.ThrowsAsync<NataliaException>(
+            () => replication.SetReplicationAsync(_host.Vm, Request(), default))).Message, StringComparison.Ordinal);
+        ReplicationState seen = Assert.Single(await replication.GetReplicationsAsync(_host.Vm, default));
+        Assert.Equal(CheckOutcome.Warning, seen.Health);
+        Assert.Contains("has not begun", seen.Detail, StringComparison.Ordinal);
+
+        _host.Host.Log.Clear();
+        Assert.Equal(CheckOutcome.Passed,
+            (await replication.SetReplicationAsync(_host.Vm, Request(), default)).Health);
+        Assert.DoesNotContain("CreateReplicationRelationship", _host.Host.Log);
+        Assert.Contains("StartReplication", _host.Host.Log);
     }
 
     private static ReplicationRequest Request() => new() { TargetVMHost = "hv2" };

@@ -45,6 +45,33 @@ public sealed class RestoredMachineTests
         Assert.True(fixture.IsRunning(made.NativeId!));
     }
 
+    /// <summary>Nor has the new one before it runs: both show noughts, which are nobody's address.</summary>
+    [Fact]
+    public async Task A_vm_that_never_ran_has_no_address_yet_and_is_built_again()
+    {
+        await using var fixture = new SimBuilderFixture();
+        SimMachine original = fixture.Host.Machines[0];
+        original.Adapters[0].Mac = "000000000000";
+        byte[] disk = HyperVFixture.Bytes(64 << 10, 1);
+        fixture.Host.NewDisk(original, 1, disk);
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        ApplianceDescription was = Assert.Single(await hypervisor.GetAppliancesAsync(default));
+        Assert.Null(Assert.Single(was.Networks).MacAddress);
+        // As points hold it that were made before.
+        was = was with { Networks = [was.Networks[0] with { MacAddress = "000000000000" }] };
+        var image = new RestoreSource.PointImage(PointImages.Create().Point, was,
+            async (_, target, _, cancellationToken) =>
+            {
+                await target.BeginAsync(disk.Length, cancellationToken);
+                await target.WriteAsync(0, disk, cancellationToken);
+                await target.CompleteAsync(cancellationToken);
+            });
+        ApplianceDescription made = await hypervisor.Require<IApplianceBuilder>("building").BuildAsync(image,
+            new BuildRequest { Name = "restored" }, null, default);
+        Assert.Null(Assert.Single(made.Networks).MacAddress);
+        Assert.Equal(disk, fixture.Find(made.NativeId!).Disks[1].Content());
+    }
+
     /// <summary>Adapters are there before the disks, so that a host puts them first.</summary>
     [Fact]
     public async Task A_vm_of_generation_2_starts_from_its_disks_before_the_network()

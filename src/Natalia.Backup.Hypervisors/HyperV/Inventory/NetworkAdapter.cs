@@ -16,7 +16,10 @@ internal sealed record NetworkAdapter(CimRow Port, CimRow Connection)
     internal string? SwitchId => CimPath.TryParse(Connection.Texts("HostResource").FirstOrDefault(),
         HyperVHost.Namespace)?["Name"];
 
-    internal string? MacAddress => Port.Text("Address") is { Length: > 0 } mac ? mac : null;
+    /// <summary>Its address; null when it has none yet, as an adapter with a dynamic one of a VM that never ran, which
+    /// Hyper-V shows as noughts.</summary>
+    internal string? MacAddress =>
+        Port.Text("Address") is string mac && mac.Any(c => c is not ('0' or '-' or ':')) ? mac : null;
 
     internal static IReadOnlyList<NetworkAdapter> Read(IReadOnlyList<CimRow> components)
     {

@@ -18,6 +18,9 @@ internal sealed class ReplicationService(HyperVSite site)
     /// <summary>Over the network, and not by an exported disk.</summary>
     private const ushort OverNetwork = 1;
 
+    /// <summary>Msvm_ReplicationRelationship.ReplicationState: set up, and the first copy has not begun.</summary>
+    private const long ReadyToStart = 1;
+
     internal async Task<ReplicationState> SetAsync(ApplianceDescription appliance, ReplicationRequest request,
         CancellationToken cancellationToken)
     {
@@ -46,6 +49,11 @@ internal sealed class ReplicationService(HyperVSite site)
                 { "ComputerSystem", machine.Path },
                 { "ReplicationSettingData", EmbeddedInstance.From(there).Set("ReplicationInterval", seconds).ToText() },
             }, cancellationToken).ConfigureAwait(false);
+        // It was set up before, by us or in the manager, and its first copy never began.
+        if (there is not null
+            && (await RelationshipAsync(machine, cancellationToken).ConfigureAwait(false))?.Number("ReplicationState")
+                == ReadyToStart)
+            await StartAsync(machine, cancellationToken).ConfigureAwait(false);
         machine = await site.RequireAsync(machine.Id, machine.Name, cancellationToken).ConfigureAwait(false);
         return await ReadAsync(machine, cancellationToken).ConfigureAwait(false)
             ?? throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
@@ -124,14 +132,21 @@ internal sealed class ReplicationService(HyperVSite site)
             { "ComputerSystem", machine.Path },
             { "ReplicationSettingData", settings },
         }, cancellationToken).ConfigureAwait(false);
-        await machine.Host.CallAsync(Service, "StartReplication", new CimArguments
+        await StartAsync(machine, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static Task StartAsync(Machine machine, CancellationToken cancellationToken) =>
+        machine.Host.CallAsync(Service, "StartReplication", new CimArguments
         {
             { "ComputerSystem", machine.Path },
             { "InitialReplicationType", OverNetwork },
             { "InitialReplicationExportLocation", (string?)null },
             { "StartTime", (DateTime?)null },
-        }, cancellationToken).ConfigureAwait(false);
-    }
+        }, cancellationToken);
+
+    private static async Task<CimRow?> RelationshipAsync(Machine machine, CancellationToken cancellationToken) =>
+        (await machine.Host.AssociatorsAsync(machine.Path, "Msvm_SystemReplicationRelationship",
+            "Msvm_ReplicationRelationship", cancellationToken).ConfigureAwait(false)).FirstOrDefault();
 
     private static async Task<CimRow?> SettingsAsync(Machine machine, CancellationToken cancellationToken) =>
         (await machine.Host.QueryAsync(Wql.Where(SettingsClass, "VirtualSystemIdentifier", machine.Id),
@@ -141,8 +156,7 @@ internal sealed class ReplicationService(HyperVSite site)
     private static async Task<ReplicationState?> ReadAsync(Machine machine, CancellationToken cancellationToken)
     {
         if (await SettingsAsync(machine, cancellationToken).ConfigureAwait(false) is not CimRow settings) return null;
-        CimRow? relation = (await machine.Host.AssociatorsAsync(machine.Path, "Msvm_SystemReplicationRelationship",
-            "Msvm_ReplicationRelationship", cancellationToken).ConfigureAwait(false)).FirstOrDefault();
+        CimRow? relation = await RelationshipAsync(machine, cancellationToken).ConfigureAwait(false);
         int seconds = (int)(settings.Number("ReplicationInterval") ?? 300);
         DateTime? last = relation?.Time("LastReplicationTime");
         TimeSpan? lag = last is null ? null : machine.Host.UtcNow - last.Value;
@@ -168,11 +182,13 @@ internal sealed class ReplicationService(HyperVSite site)
         };
     }
 
-    // Msvm_ReplicationRelationship: state 2 first copy, 3 replicating, 7 suspended, 8 critical, 9 to 11 comparing anew;
+    // Msvm_ReplicationRelationship: state 1 set up and not begun, 2 first copy, 3 replicating, 7 suspended, 8 critical, 9 to 11 comparing anew;
     // health 1 good, 2 warning, 3 critical.
     private static (CheckOutcome, string) Judge(long state, long health, TimeSpan? lag, TimeSpan interval) =>
         state == 7 ? (CheckOutcome.Failed, "The replication is suspended.")
         : state == 8 || health == 3 ? (CheckOutcome.Failed, "Hyper-V calls the replication critical.")
+        : state == ReadyToStart
+            ? (CheckOutcome.Warning, "The first copy has not begun: Set-NataliaReplication begins it.")
         : state is 9 or 10 or 11 ? (CheckOutcome.Warning, "The copy is being compared with the VM anew.")
         : lag is null ? (CheckOutcome.NotEvidenced, "The first copy is not there yet.")
         : lag > interval + interval + interval
