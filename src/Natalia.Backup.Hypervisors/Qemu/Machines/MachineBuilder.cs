@@ -122,15 +122,30 @@ internal sealed class MachineBuilder(string location, MachineFolders folders, Ho
         }
         catch (Exception e) when (e is UnauthorizedAccessException)
         {
+            Discard(machine);
             throw new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied,
                 $"No VM can be made in '{location}': {e.Message}", location, "Give this user the right to write there.",
                 e);
         }
-        catch (IOException) when (Directory.Exists(named))
+        catch (IOException)
         {
-            // Somebody made one of that name at this moment. It is not this one, whose folder has another name yet.
-            folders.Remove(machine, calls);
-            throw NameInUse(machine.Name);
+            // It is not the one that has the name meanwhile: it never got it.
+            Discard(machine);
+            if (Directory.Exists(named)) throw NameInUse(machine.Name);
+            throw;
+        }
+    }
+
+    /// <summary>Removes the folder that did not get its name, without hiding why.</summary>
+    private void Discard(Machine machine)
+    {
+        try
+        {
+            if (Directory.Exists(machine.Folder)) folders.Remove(machine, calls);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // What is left has no name and no disks; one that is empty goes with the next VM that is made.
         }
     }
 
