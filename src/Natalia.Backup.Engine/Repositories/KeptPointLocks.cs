@@ -157,7 +157,8 @@ internal sealed class KeptPointLocks(RepositoryCore core, ManifestReader manifes
         // No lock goes by a time that cannot be true: it would never end. Nor by who reads a point just now: that keeps
         // it from being removed by this process, and for that it needs no lock.
         IEnumerable<RetentionPlanRow> plan = RetentionPlanner.Plan(
-            described.Where(p => !p.IsInFuture).Select(p => p with { IsInUse = false }), stored?.Policy ?? new RetentionPolicy(), core.Clock.UtcNow());
+            described.Where(p => !p.IsInFuture).Select(p => p with { IsInUse = false }),
+            stored?.Policy ?? new RetentionPolicy(), core.Clock.UtcNow());
         return [.. plan.Where(r => r.Action is RetentionAction.Keep or RetentionAction.Protected)
             .Select(r => r.RestorePointId!)];
     }

@@ -223,6 +223,21 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
         return OfEachIdentity;
     }
 
+    /// <summary>
+    /// Refuses things of one identity at several places, for a command that would count what is in both of them twice.
+    /// </summary>
+    /// <exception cref="NataliaException">There are such ones.</exception>
+    internal void RefuseTwins(IReadOnlyList<T> connections)
+    {
+        if (connections.Where(c => c.Identity is not null).GroupBy(c => c.Identity)
+            .FirstOrDefault(g => g.Count() > 1) is not IGrouping<string?, T> twins)
+            return;
+        throw new NataliaException(ambiguousId, NataliaErrorKind.InvalidOperation,
+            $"Which {noun}? {string.Join(" and ", twins.Select(c => $"'{c.Name}' ({c.Location})"))} have the same id: "
+            + "they are one by two paths, or one is a copy of the other's files, and all would be counted twice.",
+            twins.Key, "Name one of them.");
+    }
+
     /// <summary>The one connection that a command changes: the one named, or the only one.</summary>
     /// <param name="reference">A name or an identity, or null.</param>
     /// <exception cref="NataliaException">The one named is not connected, none is connected, or several are and none

@@ -266,9 +266,7 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
         DateTime? newestKept = points.FindLast(p => p.IsKept && p.IsGood)?.TimeUtc;
         IReadOnlyList<EvidenceGap> gaps = GapRules.Between(
             points.Where(p => p.IsGood && (p.IsKept || p.TimeUtc <= newestKept)), sinceUtc, nowUtc,
-            RecoveryTargets.Limit(strategy == BackupStrategy.Replication
-                ? RecoveryTargets.Interval(strategy)
-                : RecoveryTargets.Rpo(strategy)), thinning);
+            RecoveryTargets.Limit(RecoveryTargets.Interval(strategy)), thinning);
         DateTime from = ApplianceEvidence.PointsFrom(gaps, sinceUtc);
         DateTime verifiedFrom = points.Where(p => p.VerifiedUtc < sinceUtc).Max(p => p.VerifiedUtc) ?? sinceUtc;
         lock (_gate) troubles.InsertRange(0, _blind);

@@ -33,9 +33,9 @@ public abstract class EvidenceCommand : RepositoryReaderCommand
     /// <summary>What is to be measured; repositories that are away are told when none was named.</summary>
     /// <param name="appliance">The appliances that were named, which go before those that were piped in.</param>
     /// <param name="sinceUtc">Where the period begins.</param>
-    /// <exception cref="NataliaException"><c>RepositoryNotConnected</c>; <c>ApplianceNotFound</c> when appliances were
-    /// to be named, and what was given is empty; <c>InputRefused</c> when the period would begin in the
-    /// future.</exception>
+    /// <exception cref="NataliaException"><c>RepositoryNotConnected</c>; <c>RepositoryAmbiguous</c> when one and its
+    /// copy are named together; <c>ApplianceNotFound</c> when appliances were to be named, and what was given is empty;
+    /// <c>InputRefused</c> when the period would begin in the future.</exception>
     private protected EvidenceWishes Wishes(string[]? appliance, DateTime sinceUtc)
     {
         // Without a stretch up to now every point would be left out, and an appliance look as if it had none.
@@ -53,6 +53,7 @@ public abstract class EvidenceCommand : RepositoryReaderCommand
         IReadOnlyList<string>? named = References.Clean(Repository) is { Count: > 0 } given ? given
             : _repositories.Count > 0 ? [.. _repositories.Distinct()] : null;
         IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(named, null);
+        Registry.Repositories.RefuseTwins(repositories);
         if (named is null) DeferAway(Registry.Repositories);
         return new EvidenceWishes
         {

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Operations.Recovery;
 using Natalia.Backup.Operations.Reports;
 using Natalia.Backup.Operations.Reports.Content;
@@ -82,6 +83,24 @@ public sealed class ReportFormatTests : IDisposable
     public void The_page_says_how_strong_the_locks_of_a_repository_are() =>
         Assert.Contains("30 days, Governance, extended while kept", Text(SampleReport.Usual(), ReportFormat.Html),
             StringComparison.Ordinal);
+
+    /// <summary>The gaps between points are judged by the day then; the five minutes are the replication's.</summary>
+    [Fact]
+    public void The_page_of_a_replicated_appliance_draws_the_target_of_its_daily_backup()
+    {
+        ApplianceEvidence appliance = SampleReport.Stopped(1, "a") with { Strategy = BackupStrategy.Replication };
+        string page = Text(SampleReport.Fleet(appliance with
+        {
+            Measurements = [.. appliance.Measurements.Select(m => m with
+            {
+                Strategy = BackupStrategy.Replication,
+                TargetTime = m.Objective == RecoveryObjective.Rpo ? TimeSpan.FromMinutes(5) : m.TargetTime,
+            })],
+        }), ReportFormat.Html);
+        Assert.Contains("over the target of 24 h, the longest first", page, StringComparison.Ordinal);
+        Assert.Contains("The target is 24 h, the longest gap", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("target of 5 min", page, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void A_page_holds_no_script_and_leads_nowhere()

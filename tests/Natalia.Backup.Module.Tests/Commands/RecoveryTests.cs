@@ -52,6 +52,25 @@ public sealed class RecoveryTests : IDisposable
         Assert.StartsWith("NothingToDo,", none.ErrorIds.Single(), StringComparison.Ordinal);
     }
 
+    /// <summary>Of what is not named one is taken.</summary>
+    [Fact]
+    public void A_repository_and_a_copy_of_its_files_are_not_measured_as_two()
+    {
+        _fixture.BackUp();
+        _fixture.Run("Copy-Item $args[0] $args[1] -Recurse; $null = Connect-NataliaRepository -Path $args[1] "
+            + "-Name copy -Unencrypted -WarningAction Ignore", _fixture.Full("nas"), _fixture.Full("copy"))
+            .ThrowIfFailed();
+        Assert.Equal("1", _fixture.Run("(Measure-NataliaRecovery natalia-paris -Objective Rpo).Count").Text.Single());
+        foreach (string command in new[] { "Measure-NataliaRecovery", "Export-NataliaReport $args[0]" })
+        {
+            ScriptResult both = _fixture.Run(command + " -Repository nas, copy", _fixture.Full("report.html"));
+            Assert.Empty(both.Output);
+            Assert.StartsWith("RepositoryAmbiguous,", both.ErrorIds.Single(), StringComparison.Ordinal);
+        }
+        Assert.Equal("1", _fixture.Run("(Measure-NataliaRecovery natalia-paris -Objective Rpo -Repository copy).Count")
+            .Text.Single());
+    }
+
     [Fact]
     public void Quiet_is_true_only_when_all_is_met_and_everything_could_be_read()
     {

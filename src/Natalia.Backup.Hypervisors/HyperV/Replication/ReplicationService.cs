@@ -182,8 +182,8 @@ internal sealed class ReplicationService(HyperVSite site)
         };
     }
 
-    // Msvm_ReplicationRelationship: state 1 set up and not begun, 2 first copy, 3 replicating, 7 suspended, 8 critical, 9 to 11 comparing anew;
-    // health 1 good, 2 warning, 3 critical.
+    // Msvm_ReplicationRelationship: state 1 set up and not begun, 2 first copy, 3 replicating, 7 suspended, 8 critical,
+    // 9 to 11 comparing anew; health 1 good, 2 warning, 3 critical.
     private static (CheckOutcome, string) Judge(long state, long health, TimeSpan? lag, TimeSpan interval) =>
         state == 7 ? (CheckOutcome.Failed, "The replication is suspended.")
         : state == 8 || health == 3 ? (CheckOutcome.Failed, "Hyper-V calls the replication critical.")

@@ -13,7 +13,10 @@ internal static class RpoSection
     internal static void Write(HtmlWriter page, ApplianceEvidence appliance, ApplianceAnchors anchors)
     {
         IReadOnlyList<RpoStretch> stretches = anchors.Figures.Stretches;
-        TimeSpan? target = appliance.Measurements.FirstOrDefault(m => m.Objective == RecoveryObjective.Rpo)?.TargetTime;
+        // Of points, not of a replication beside them, which promises less than lies between any two of them.
+        TimeSpan? target = appliance.Measurements.Any(m => m.Objective == RecoveryObjective.Rpo)
+            ? RecoveryTargets.Interval(appliance.Strategy)
+            : null;
         page.Write($"<h3>Recovery points over time</h3>\n");
         if (target is not TimeSpan wanted || !stretches.Any(s => s.Worst is not null))
         {
