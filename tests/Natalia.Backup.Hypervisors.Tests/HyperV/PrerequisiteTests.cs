@@ -149,6 +149,43 @@ public sealed class PrerequisiteTests : IDisposable
     }
 
     [Fact]
+    public async Task A_vm_whose_node_has_died_is_asked_of_the_one_that_took_it_over()
+    {
+        using var there = new HyperVFixture();
+        SimHost second = there.Host;
+        foreach (SimHost host in new[] { _host.Host, second }) (host.Nodes["hv1"], host.Nodes["hv2"]) = (0, 0);
+        using HyperVHypervisor cluster = await HyperVHypervisor.ConnectAsync("hv1",
+            name => new HyperVHost(name, new SimGateway(name == "hv2" ? second : _host.Host),
+                name == "hv2" ? second : _host.Host, _host.Clock), default);
+        Assert.Empty(await cluster.FindLeftoversAsync(there.Vm, default));
+        second.OnCall = _ => throw new Natalia.Backup.Hypervisors.HyperV.Cim.CimFaultException(
+            Natalia.Backup.Hypervisors.HyperV.Cim.CimFault.Transport, "away");
+        // Nobody has taken it over yet, so that nothing is known of what a backup left on it.
+        var left = new Leftover
+        {
+            Id = "snapshot/" + new string('1', 32),
+            Description = "a checkpoint",
+            ApplianceId = there.Vm.ApplianceId,
+            RepositoryId = new string('a', 32),
+            HistoryId = new string('b', 32),
+            RunId = new string('1', 32),
+            Tokens = [],
+        };
+        foreach (uint state in new[] { 0u, 1u })
+        {
+            _host.Host.Nodes["hv2"] = state;
+            Assert.Equal(ErrorIds.ServerUnreachable, (await Assert.ThrowsAsync<NataliaException>(
+                () => cluster.RemoveLeftoverAsync(left, default))).ErrorId);
+            Assert.Equal(ErrorIds.ServerUnreachable, (await Assert.ThrowsAsync<NataliaException>(
+                () => cluster.FindLeftoversAsync(there.Vm, default))).ErrorId);
+        }
+
+        _host.Host.Machines.Add(there.Machine);
+        Assert.Empty(await cluster.FindLeftoversAsync(there.Vm, default));
+        await cluster.RemoveLeftoverAsync(left, default);
+    }
+
+    [Fact]
     public async Task What_a_host_refuses_has_an_id()
     {
         var host = new SimHost("hv9", Path.GetTempPath(), _host.Clock)

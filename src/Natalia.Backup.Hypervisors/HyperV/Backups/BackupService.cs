@@ -259,16 +259,20 @@ internal sealed class BackupService(HyperVSite site)
         }
     }
 
+    /// <summary>The VM; null when it is certain that it is gone.</summary>
     private async Task<Machine?> FindMachineAsync(string applianceId, CancellationToken cancellationToken)
     {
         Machine? found = null;
-        await site.ForEachAsync((_, system) => found is null && MachineReader.ApplianceIdOf(system.Text("Name")!,
+        IReadOnlyList<NataliaException> problems = await site.ForEachAsync((_, system) => found is null && MachineReader.ApplianceIdOf(system.Text("Name")!,
             system.Number("ReplicationMode") is 2 or 3 or 4) == applianceId, m =>
             {
                 found = m;
                 return Task.CompletedTask;
             }, cancellationToken).ConfigureAwait(false);
-        return found;
+        if (found is not null) return found;
+        if (problems.Count > 0) throw problems[0];
+        await site.RequireWholeAsync(applianceId, cancellationToken).ConfigureAwait(false);
+        return null;
     }
 
     /// <summary>

@@ -101,8 +101,16 @@ internal sealed class HyperVSite : IDisposable
         if (nativeId is null || !Guid.TryParse(nativeId, out _)) return null;
         HyperVHost? last;
         lock (_gate) _lastOwners.TryGetValue(nativeId, out last);
-        if (last is not null && await TryAsync(last).ConfigureAwait(false) is Machine stayed) return stayed;
         NataliaException? trouble = null;
+        try
+        {
+            if (last is not null && await TryAsync(last).ConfigureAwait(false) is Machine stayed) return stayed;
+        }
+        catch (NataliaException e) when (e.Kind == NataliaErrorKind.Connection)
+        {
+            // Where it died, another host has taken the VM over.
+            trouble = e;
+        }
         foreach (HyperVHost host in await HostsAsync(cancellationToken).ConfigureAwait(false))
         {
             try
@@ -130,11 +138,15 @@ internal sealed class HyperVSite : IDisposable
     internal async Task<Machine?> FindOrKnowGoneAsync(string nativeId, CancellationToken cancellationToken)
     {
         Machine? machine = await FindAsync(nativeId, cancellationToken).ConfigureAwait(false);
-        if (machine is null)
-            PartialCollection.RequireWhole((await LookAsync(cancellationToken).ConfigureAwait(false)).Away, nativeId,
-                _first.Name);
+        if (machine is null) await RequireWholeAsync(nativeId, cancellationToken).ConfigureAwait(false);
         return machine;
     }
+
+    /// <summary>Every host of a cluster is up, so that a VM that none of them has is gone.</summary>
+    /// <exception cref="NataliaException"><c>ServerUnreachable</c>.</exception>
+    internal async Task RequireWholeAsync(string id, CancellationToken cancellationToken) =>
+        PartialCollection.RequireWhole((await LookAsync(cancellationToken).ConfigureAwait(false)).Away, id,
+            _first.Name);
 
     /// <summary>Does something for each VM of each host; what fails is told of that host or VM.</summary>
     internal async Task<IReadOnlyList<NataliaException>> ForEachAsync(Func<HyperVHost, CimRow, bool> wanted,
