@@ -64,8 +64,7 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
         {
             checks.Add("Disk", slot.DiskId, slot.Obstacle is null ? CheckOutcome.Passed : CheckOutcome.Warning,
                 "can be backed up", slot.Obstacle ?? "can be backed up",
-                slot.Obstacle is null ? null : $"The disk '{slot.DiskId}' is left out of every backup: it "
-                    + slot.Obstacle + ".");
+                slot.Obstacle is null ? null : $"The disk '{slot.DiskId}' {slot.Obstacle}; no backup can take it.");
             if (slot.Obstacle is not null || slot.Path is null) return;
             NataliaException? trouble = await TryAsync(() => Task.Run(() =>
             {
