@@ -263,8 +263,10 @@ internal sealed class BackupService(HyperVSite site)
     private async Task<Machine?> FindMachineAsync(string applianceId, CancellationToken cancellationToken)
     {
         Machine? found = null;
-        IReadOnlyList<NataliaException> problems = await site.ForEachAsync((_, system) => found is null && MachineReader.ApplianceIdOf(system.Text("Name")!,
-            system.Number("ReplicationMode") is 2 or 3 or 4) == applianceId, m =>
+        IReadOnlyList<NataliaException> problems = await site.ForEachAsync(
+            (_, system) => found is null && MachineReader.ApplianceIdOf(system.Text("Name")!,
+                system.Number("ReplicationMode") is 2 or 3 or 4) == applianceId,
+            m =>
             {
                 found = m;
                 return Task.CompletedTask;
