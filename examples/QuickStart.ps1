@@ -81,5 +81,9 @@ try {
 finally {
     if ($repository) { Disconnect-NataliaRepository -Repository $label }
     if ($hypervisor) { Disconnect-NataliaHypervisor -Hypervisor $label }
-    if (-not $Keep) { Remove-Item -LiteralPath $WorkFolder -Recurse -Force }
+    # On Windows a virus scanner may still have a file open that was just written.
+    for ($try = 1; -not $Keep -and (Test-Path -LiteralPath $WorkFolder); $try++) {
+        try { Remove-Item -LiteralPath $WorkFolder -Recurse -Force -ErrorAction Stop }
+        catch { if ($try -eq 10) { throw }; Start-Sleep -Milliseconds 300 }
+    }
 }
