@@ -77,7 +77,7 @@ public abstract class ApplianceCommand : HypervisorCommand
             foreach (LocatedAppliance located in found)
             {
                 // Named twice, by two names or two inputs, it is one VM still, of which one snapshot is wanted.
-                if (!_taken.Add((located.Hypervisor, located.Description.ApplianceId)) && TakesOnce) continue;
+                if (TakesOnce && !_taken.Add((located.Hypervisor, located.Description.ApplianceId))) continue;
                 try
                 {
                     await ProcessApplianceAsync(located, cancellationToken).ConfigureAwait(false);

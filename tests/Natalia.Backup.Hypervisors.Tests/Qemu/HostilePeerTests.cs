@@ -77,13 +77,17 @@ public sealed class HostilePeerTests
     [InlineData("[1,2]\n")]
     [InlineData("{\"QMP\":{}}\n")]
     [InlineData("{\"QMP\":{}}\nnonsense\n")]
-    [InlineData("{\"QMP\":{}}\n{\"id\":1}\n")]
     public async Task A_monitor_that_says_anything_is_an_error(string said)
     {
         NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => QmpClient.StartAsync(
             new Peer(System.Text.Encoding.UTF8.GetBytes(said)), "monitor", default));
         Assert.Contains(error.ErrorId, new[] { ErrorIds.ServerAnswerInvalid, ErrorIds.ServerUnreachable });
     }
+
+    [Fact]
+    public async Task A_monitor_that_answers_with_nothing_is_an_error() =>
+        Assert.Equal(ErrorIds.ServerAnswerInvalid, (await Assert.ThrowsAsync<NataliaException>(
+            () => QmpClient.StartAsync(new Peer([.. "{\"QMP\":{}}\n"u8], answer: "other"), "monitor", default))).ErrorId);
 
     /// <summary>An event, an answer and half an answer that were meant for the client before.</summary>
     [Theory]
@@ -94,7 +98,7 @@ public sealed class HostilePeerTests
     {
         byte[] said = System.Text.Encoding.UTF8.GetBytes(
             before + "{\"QMP\":{\"capabilities\":[]}}\n" + after);
-        using QmpClient monitor = await QmpClient.StartAsync(new Peer(said, answers: true), "monitor", default);
+        using QmpClient monitor = await QmpClient.StartAsync(new Peer(said, answer: "return"), "monitor", default);
         Assert.Equal("query-status", (await monitor.ExecuteAsync("query-status", null, default)).GetString());
     }
 
@@ -122,8 +126,9 @@ public sealed class HostilePeerTests
     /// <summary>Says what it was made with, whatever it is asked.</summary>
     /// <param name="said">What.</param>
     /// <param name="isEndless">Whether it begins again at the end.</param>
-    /// <param name="answers">Whether it answers each command with its name after that.</param>
-    private sealed class Peer(byte[] said, bool isEndless = false, bool answers = false) : Stream
+    /// <param name="answer">The member of its answer to each command after that, which has the command's name; null
+    /// where it does not answer.</param>
+    private sealed class Peer(byte[] said, bool isEndless = false, string? answer = null) : Stream
     {
         private byte[] _said = said;
         private int _at;
@@ -156,11 +161,11 @@ public sealed class HostilePeerTests
 
         public override void Write(byte[] buffer, int offset, int count)
         {
-            if (!answers) return;
+            if (answer is null) return;
             using var asked = JsonDocument.Parse(buffer.AsMemory(offset, count));
-            string answer = $"{{\"return\":{asked.RootElement.GetProperty("execute").GetRawText()},"
+            string text = $"{{\"{answer}\":{asked.RootElement.GetProperty("execute").GetRawText()},"
                 + $"\"id\":{asked.RootElement.GetProperty("id").GetRawText()}}}\n";
-            _said = [.. _said, .. System.Text.Encoding.UTF8.GetBytes(answer)];
+            _said = [.. _said, .. System.Text.Encoding.UTF8.GetBytes(text)];
         }
 
         public override void Flush() { }

@@ -213,7 +213,7 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
     {
         try
         {
-            calls.Make("note thaw", () => (note with { IsGuestFrozen = false }).Write(vm));
+            calls.Make("note thaw", () => note.Write(vm));
             return null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -1,6 +1,4 @@
-#if NET8_0_OR_GREATER
 using System.Net.Sockets;
-#endif
 using System.Text;
 using Natalia.Backup.Engine;
 
@@ -66,8 +64,8 @@ internal static class UnixSocket
     /// right to connect.</exception>
     internal static async Task<bool> IsListeningAsync(string path, CancellationToken cancellationToken)
     {
-        // Not there, for a user who may look; who may not is refused below.
-        if (!File.Exists(path) && (!Fits(path) || !HasErrors)) return false;
+        // What this user may not look at seems not to be there: of a path that a socket can have, connecting tells.
+        if (!Fits(path) && !File.Exists(path)) return false;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(TimeSpan.FromSeconds(1));
         try
@@ -91,25 +89,12 @@ internal static class UnixSocket
         }
     }
 
-    /// <summary>Whether a connection fails here with what connect(2) says.</summary>
-    private static bool HasErrors =>
-#if NET8_0_OR_GREATER
-        OperatingSystem.IsLinux();
-#else
-        false;
-#endif
-
     /// <summary>Nothing has this name (ENOENT), or what has it is what somebody who listened has left (ECONNREFUSED).
     /// </summary>
-    private static bool IsAbandoned(IOException failure) =>
-#if NET8_0_OR_GREATER
-        failure.InnerException is SocketException
-        {
-            SocketErrorCode: SocketError.ConnectionRefused or SocketError.AddressNotAvailable
-        };
-#else
-        failure is not null;
-#endif
+    private static bool IsAbandoned(IOException failure) => failure.InnerException is SocketException
+    {
+        SocketErrorCode: SocketError.ConnectionRefused or SocketError.AddressNotAvailable,
+    };
 
     /// <summary>Says that the path is too long for a socket.</summary>
     internal static NataliaException TooLong(string path) =>

@@ -14,11 +14,9 @@ internal static class RpoSection
     {
         IReadOnlyList<RpoStretch> stretches = anchors.Figures.Stretches;
         // Of points, not of a replication beside them, which promises less than lies between any two of them.
-        TimeSpan? target = appliance.Measurements.Any(m => m.Objective == RecoveryObjective.Rpo)
-            ? RecoveryTargets.Interval(appliance.Strategy)
-            : null;
+        TimeSpan target = RecoveryTargets.Interval(appliance.Strategy);
         page.Write($"<h3>Recovery points over time</h3>\n");
-        if (target is not TimeSpan wanted || !stretches.Any(s => s.Worst is not null))
+        if (!stretches.Any(s => s.Worst is not null))
         {
             page.Write($"""
                 <p class="meta">There is nothing to draw: no time between good points is known for the period since {HtmlParts.Time(appliance.SinceUtc)}.</p>
@@ -26,8 +24,8 @@ internal static class RpoSection
                 """);
             return;
         }
-        RpoChart.Write(page, appliance, stretches, wanted);
-        WriteGaps(page, appliance, anchors, wanted);
+        RpoChart.Write(page, appliance, stretches, target);
+        WriteGaps(page, appliance, anchors, target);
     }
 
     private static void WriteGaps(HtmlWriter page, ApplianceEvidence appliance, ApplianceAnchors anchors,
